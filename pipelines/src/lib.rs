@@ -1,0 +1,3 @@
+//! Pipelines as data: TOML definitions, their JSON Schema, and the built-in ones.
+
+pub mod definition;
