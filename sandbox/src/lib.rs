@@ -1,9 +1,14 @@
 //! Untrusted code in, outcome out. Closed by default; opened by name.
 
+mod check;
 mod error;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
 pub mod job;
-pub mod local;
+mod local;
 pub mod probe;
+mod refusing;
+mod toolchain;
 
 use std::sync::Arc;
 
@@ -12,7 +17,7 @@ use shopfloor_domain::sandbox::SandboxLevel;
 use tokio_util::sync::CancellationToken;
 
 pub use error::SandboxError;
-pub use job::{Collected, Command, Input, Job, Outcome, Output, Stream};
+pub use job::{Asked, Collected, Command, Input, Job, Outcome, Output, Stream};
 
 /// Receives live output. Called in order, never after the run has ended; must not block.
 pub type OutputSink = Arc<dyn Fn(Output) + Send + Sync>;

@@ -43,3 +43,36 @@ impl fmt::Display for Capabilities {
         f.write_str(&self.to_key())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn set() -> impl Strategy<Value = Capabilities> {
+        proptest::collection::btree_set("[a-d]{1,2}", 0..6)
+            .prop_map(|names| Capabilities(names.iter().map(|name| name.parse().unwrap()).collect()))
+    }
+
+    proptest! {
+        #[test]
+        fn every_set_survives_its_key(set in set()) {
+            prop_assert_eq!(Capabilities::from_key(&set.to_key()).unwrap(), set);
+        }
+
+        #[test]
+        fn a_set_covers_exactly_its_subsets(able in set(), needed in set()) {
+            let each_is_there = needed.0.iter().all(|name| able.0.contains(name));
+            prop_assert_eq!(able.cover(&needed), each_is_there);
+            prop_assert!(able.cover(&able) && able.cover(&Capabilities::default()));
+        }
+    }
+
+    #[test]
+    fn keys_are_sorted_and_strict() {
+        assert_eq!(Capabilities::from_key("python,gpu,python").unwrap().to_key(), "gpu,python");
+        assert_eq!(Capabilities::default().to_key(), "");
+        assert!(Capabilities::from_key("gpu,not a name").is_err());
+    }
+}

@@ -37,3 +37,17 @@ impl fmt::Display for Fence {
         write!(f, "{}@{}", self.order_id, self.epoch)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fence_names_its_order_and_epoch() {
+        let fence = Fence { order_id: OrderId(uuid::Uuid::nil()), epoch: Epoch(7) };
+        assert_eq!(fence.to_string(), "00000000-0000-0000-0000-000000000000@7");
+        let json = serde_json::to_value(fence).unwrap();
+        assert_eq!(json, serde_json::json!({"order_id": fence.order_id, "epoch": 7}));
+        assert!(Epoch::default() < fence.epoch, "an order that was never claimed has the lowest epoch");
+    }
+}

@@ -80,3 +80,25 @@ impl From<TaskId> for ConversationId {
         Self(task.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_survive_text_and_json_and_grow() {
+        let (first, second) = (TaskId::new(), TaskId::new());
+        assert!(first < second);
+        assert_eq!(first.to_string().parse::<TaskId>().unwrap(), first);
+        let json = serde_json::to_string(&first).unwrap();
+        assert_eq!(json, format!("\"{first}\""));
+        assert_eq!(serde_json::from_str::<TaskId>(&json).unwrap(), first);
+        assert!("not-an-id".parse::<TaskId>().is_err());
+    }
+
+    #[test]
+    fn a_task_and_its_conversation_share_an_id() {
+        let task = TaskId::new();
+        assert_eq!(ConversationId::from(task).0, task.0);
+    }
+}

@@ -24,3 +24,17 @@ impl Default for LeasePolicy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_survives_a_stall_and_finds_the_dead_in_time() {
+        let policy = LeasePolicy::default();
+        let stall = Duration::from_secs(5);
+        assert!(policy.ttl >= policy.renew_every + stall, "a worker stalled for five seconds keeps its orders");
+        let rescue_tick = Duration::from_secs(1);
+        assert!(policy.ttl + rescue_tick < Duration::from_secs(10), "a dead worker's orders run again within ten");
+    }
+}

@@ -56,3 +56,6 @@ pub trait Machine: Copy + Eq + Display + fmt::Debug + 'static {
         out
     }
 }
+
+#[cfg(test)]
+pub(crate) mod laws;

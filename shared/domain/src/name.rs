@@ -52,3 +52,49 @@ impl<'de> Deserialize<'de> for Name {
         text.parse().map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_name_survives_text_and_json(text in "[a-z0-9][a-z0-9_-]{0,63}") {
+            let name: Name = text.parse().unwrap();
+            prop_assert_eq!(name.to_string(), text);
+            let json = serde_json::to_string(&name).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Name>(&json).unwrap(), name);
+        }
+
+        #[test]
+        fn any_text_is_a_name_only_when_it_fits_the_pattern(text in any::<String>()) {
+            if let Ok(name) = text.parse::<Name>() {
+                let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+                prop_assert!(name.as_str().chars().all(plain) && (1..=64).contains(&text.len()));
+            }
+        }
+    }
+
+    #[test]
+    fn texts_that_are_no_names() {
+        let long = "a".repeat(65);
+        for text in ["", "-a", "_a", "A", "a b", "a/b", "../a", "a.b", "ä", "a\0", "a,b", long.as_str()] {
+            assert!(text.parse::<Name>().is_err(), "{text:?}");
+            let json = serde_json::to_string(text).unwrap();
+            assert!(serde_json::from_str::<Name>(&json).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_default_name_is_a_name() {
+        assert_eq!("default".parse::<Name>().unwrap(), Name::DEFAULT);
+    }
+
+    #[test]
+    fn the_error_quotes_at_most_64_characters() {
+        let error = "X".repeat(1000).parse::<Name>().unwrap_err();
+        assert!(error.to_string().len() < 200);
+    }
+}

@@ -74,3 +74,40 @@ impl Machine for OrderStatus {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::machine::laws::machine_laws! {
+        OrderStatus, OrderEvent,
+        final [Completed, Failed, Dead, Cancelled],
+        moves {
+            Queued + Claimed => Claimed,
+            Queued + Cancelled => Cancelled,
+            Claimed + Completed => Completed,
+            Claimed + Failed => Failed,
+            Claimed + RetryScheduled => Queued,
+            Claimed + Exhausted => Dead,
+            Claimed + Released => Queued,
+            Claimed + LeaseExpired => Queued,
+            Claimed + Parked => Parked,
+            Claimed + Cancelled => Cancelled,
+            Parked + Resumed => Queued,
+            Parked + Cancelled => Cancelled,
+        }
+    }
+
+    #[test]
+    fn only_a_claim_leads_to_claimed() {
+        for (from, event, to) in OrderStatus::moves() {
+            assert_eq!(to == OrderStatus::Claimed, event == OrderEvent::Claimed, "{from} + {event}");
+        }
+    }
+
+    #[test]
+    fn an_illegal_event_names_the_state() {
+        let error = OrderStatus::Dead.step(OrderEvent::Claimed).unwrap_err();
+        insta::assert_snapshot!(error, @"`claimed` is not a legal event in state `dead`");
+    }
+}

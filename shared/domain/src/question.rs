@@ -105,7 +105,7 @@ pub fn rung(asked_at: Timestamp, deadline_at: Timestamp, now: Timestamp) -> Rung
     let spent = now.since(asked_at);
     if now >= deadline_at {
         Rung::Due
-    } else if spent >= whole.mul_f64(0.75) {
+    } else if spent >= whole - whole / 4 {
         Rung::Escalated
     } else if spent >= whole / 2 {
         Rung::Reminded
@@ -116,3 +116,56 @@ pub fn rung(asked_at: Timestamp, deadline_at: Timestamp, now: Timestamp) -> Rung
 
 /// How long a question waits unless its step says otherwise.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    crate::machine::laws::machine_laws! {
+        QuestionStatus, QuestionEvent,
+        final [Answered, Expired, Cancelled],
+        moves {
+            Open + Answered => Answered,
+            Open + Prompted => Open,
+            Open + Expired => Expired,
+            Open + Cancelled => Cancelled,
+        }
+    }
+
+    #[test]
+    fn the_rungs_of_a_hundred_seconds() {
+        let at = |second: i64| rung(Timestamp(0), Timestamp(100_000), Timestamp(second * 1000));
+        assert_eq!((at(-5), at(0), at(49)), (Rung::Asked, Rung::Asked, Rung::Asked));
+        assert_eq!((at(50), at(74)), (Rung::Reminded, Rung::Reminded));
+        assert_eq!((at(75), at(99)), (Rung::Escalated, Rung::Escalated));
+        assert_eq!((at(100), at(1000)), (Rung::Due, Rung::Due));
+    }
+
+    #[test]
+    fn a_question_without_time_is_due_at_once() {
+        assert_eq!(rung(Timestamp(7), Timestamp(7), Timestamp(7)), Rung::Due);
+        assert_eq!(rung(Timestamp(7), Timestamp(3), Timestamp(5)), Rung::Due);
+    }
+
+    proptest! {
+        #[test]
+        fn nobody_climbs_down(
+            asked in -1_000_000_i64..1_000_000,
+            whole in 0_i64..10_000_000_000,
+            now in -1_000_000_i64..20_000_000_000,
+            later in 0_i64..20_000_000_000,
+        ) {
+            let at = |now| rung(Timestamp(asked), Timestamp(asked + whole), Timestamp(now));
+            prop_assert!(at(now) <= at(now + later));
+        }
+
+        #[test]
+        fn due_means_that_the_deadline_is_reached(asked in any::<i32>(), whole in any::<u32>(), now in any::<i64>()) {
+            let deadline = i64::from(asked) + i64::from(whole);
+            let reached = rung(Timestamp(asked.into()), Timestamp(deadline), Timestamp(now)) == Rung::Due;
+            prop_assert_eq!(reached, now >= deadline);
+        }
+    }
+}

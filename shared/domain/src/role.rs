@@ -47,3 +47,23 @@ impl Role {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_do_what() {
+        let row = |role: &Role| {
+            let may = Permission::ALL.iter().filter(|&&permission| role.may(permission)).map(|p| p.as_str());
+            format!("{role}: {}", may.collect::<Vec<_>>().join(" "))
+        };
+        let matrix = Role::ALL.iter().map(row).collect::<Vec<_>>().join("\n");
+        insta::assert_snapshot!(matrix, @r"
+        admin: read submit answer operate work administer
+        operator: read submit answer operate
+        worker: read work
+        viewer: read
+        ");
+    }
+}

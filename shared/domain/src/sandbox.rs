@@ -98,3 +98,15 @@ impl Default for Limits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_compare_by_strength() {
+        use SandboxLevel as L;
+        assert!(L::None < L::Local && L::Local < L::Hardened && L::Hardened < L::Gvisor);
+        assert!(SandboxLevel::ALL.is_sorted());
+    }
+}

@@ -102,3 +102,53 @@ impl SessionPolicy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    crate::machine::laws::machine_laws! {
+        SessionStatus, SessionEvent,
+        final [Terminated],
+        moves {
+            Active + Activity => Active,
+            Active + WentIdle => Idle,
+            Active + Terminated => Terminated,
+            Idle + Activity => Active,
+            Idle + Terminated => Terminated,
+        }
+    }
+
+    /// The end reason of a session this old whose last activity was this long ago, in minutes and milliseconds.
+    fn reason(age: (i64, i64), idle: (i64, i64)) -> Option<EndReason> {
+        let ms = |(minutes, ms): (i64, i64)| minutes * 60_000 + ms;
+        let now = 10_000_000;
+        SessionPolicy::default().end_reason(Timestamp(now - ms(age)), Timestamp(now - ms(idle)), Timestamp(now))
+    }
+
+    #[test]
+    fn thirty_minutes_idle_or_an_hour_old() {
+        assert_eq!(reason((30, 0), (30, 0)), None, "thirty minutes are allowed");
+        assert_eq!(reason((30, 1), (30, 1)), Some(EndReason::Idle));
+        assert_eq!(reason((60, 0), (0, 0)), None, "an hour is allowed");
+        assert_eq!(reason((60, 1), (0, 0)), Some(EndReason::Age), "however busy");
+        assert_eq!(reason((60, 1), (59, 0)), Some(EndReason::Age), "age is looked at first");
+        assert_eq!(reason((-1, 0), (-1, 0)), None, "a session from the future lives");
+    }
+
+    proptest! {
+        #[test]
+        fn once_a_session_must_end_it_stays_so(
+            created in 0_i64..1_000_000,
+            active in 0_i64..10_000_000,
+            now in 0_i64..20_000_000,
+            later in 0_i64..10_000_000,
+        ) {
+            let policy = SessionPolicy::default();
+            let at = |now| policy.end_reason(Timestamp(created), Timestamp(created + active), Timestamp(now));
+            prop_assert!(at(now).is_none() || at(now + later).is_some());
+        }
+    }
+}

@@ -85,3 +85,32 @@ impl Machine for StepStatus {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::machine::laws::machine_laws! {
+        StepStatus, StepEvent,
+        final [Completed, Failed, Skipped, Cancelled],
+        moves {
+            Pending + Started => Running,
+            Pending + Skipped => Skipped,
+            Pending + Cancelled => Cancelled,
+            Running + Started => Running,
+            Running + Asked => Waiting,
+            Running + Completed => Completed,
+            Running + Failed => Failed,
+            Running + Cancelled => Cancelled,
+            Waiting + Answered => Running,
+            Waiting + Cancelled => Cancelled,
+        }
+    }
+
+    #[test]
+    fn a_finished_step_is_never_started_again() {
+        for state in [StepStatus::Completed, StepStatus::Failed, StepStatus::Skipped, StepStatus::Cancelled] {
+            assert!(state.step(StepEvent::Started).is_err(), "{state}");
+        }
+    }
+}

@@ -79,3 +79,32 @@ impl Machine for TaskStatus {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // `failed` and `cancelled` are not final: a person may ask for another run. A result, once there, is never replaced.
+    crate::machine::laws::machine_laws! {
+        TaskStatus, TaskEvent,
+        final [Completed],
+        moves {
+            Queued + Started => InProgress,
+            Queued + Cancelled => Cancelled,
+            InProgress + Started => InProgress,
+            InProgress + Completed => Completed,
+            InProgress + Failed => Failed,
+            InProgress + Cancelled => Cancelled,
+            Failed + Retried => Queued,
+            Cancelled + Retried => Queued,
+        }
+    }
+
+    #[test]
+    fn only_a_person_leads_out_of_failed_and_cancelled() {
+        for (from, event, _) in TaskStatus::moves() {
+            let over = matches!(from, TaskStatus::Failed | TaskStatus::Cancelled);
+            assert_eq!(over, event == TaskEvent::Retried, "{from} + {event}");
+        }
+    }
+}

@@ -119,3 +119,52 @@ impl Clock for ManualClock {
         Timestamp(self.0.load(Ordering::SeqCst))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The years 0001 to 9999: what RFC 3339 can write.
+    const WRITABLE: std::ops::Range<i64> = -62_135_596_800_000..253_402_207_200_000;
+
+    proptest! {
+        #[test]
+        fn every_writable_time_survives_text_and_json(ms in WRITABLE) {
+            let time = Timestamp(ms);
+            prop_assert_eq!(time.to_string().parse::<Timestamp>().unwrap(), time);
+            let json = serde_json::to_string(&time).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), time);
+        }
+
+        #[test]
+        fn texts_sort_like_times(a in 0..WRITABLE.end, b in 0..WRITABLE.end) {
+            prop_assert_eq!(a.cmp(&b), Timestamp(a).to_string().cmp(&Timestamp(b).to_string()));
+        }
+
+        #[test]
+        fn arithmetic_saturates(ms in any::<i64>(), by in any::<u64>()) {
+            let (time, by) = (Timestamp(ms), Duration::from_millis(by));
+            prop_assert!(time + by >= time && time - by <= time);
+            prop_assert!((time + by).since(time) <= by);
+            prop_assert_eq!(time.since(time + by), Duration::ZERO);
+        }
+    }
+
+    #[test]
+    fn times_are_written_in_utc_with_milliseconds() {
+        assert_eq!(Timestamp(1_700_000_000_000).to_string(), "2023-11-14T22:13:20.000Z");
+        assert_eq!("2023-11-14T23:13:20+01:00".parse::<Timestamp>().unwrap(), Timestamp(1_700_000_000_000));
+        assert_eq!(Timestamp(i64::MAX).to_string(), format!("{}ms", i64::MAX), "out of range is still shown");
+    }
+
+    #[test]
+    fn a_manual_clock_moves_only_when_told() {
+        let clock = ManualClock::at(Timestamp(1000));
+        assert_eq!((clock.now(), clock.now()), (Timestamp(1000), Timestamp(1000)));
+        assert_eq!(clock.advance(Duration::from_secs(1)), Timestamp(2000));
+        clock.set(Timestamp(5));
+        assert_eq!(clock.now(), Timestamp(5));
+    }
+}

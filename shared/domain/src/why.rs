@@ -144,3 +144,6 @@ pub fn why(facts: &Facts, now: Timestamp) -> Reason {
     }
     Reason::AboutToRun { ahead: facts.ahead }
 }
+
+#[cfg(test)]
+mod tests;

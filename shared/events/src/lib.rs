@@ -9,13 +9,15 @@ use shopfloor_store::{
 };
 use tokio_util::sync::CancellationToken;
 
+mod follower;
+mod pace;
+
 /// How long a follower waits for the bell before it looks by itself.
 pub const SAFETY_POLL: Duration = Duration::from_secs(5);
 
 /// Follows the log.
 #[derive(Debug, Clone)]
 pub struct EventLog {
-    #[expect(dead_code, reason = "until implemented")]
     store: Store,
 }
 
@@ -28,13 +30,14 @@ impl EventLog {
 
     /// Every event after `after` that `filter` lets through, in log order, for ever; ends when `stop` is cancelled. Reads
     /// in bounded batches, so that a slow reader costs the reader only. A transient error of the record is yielded and
-    /// followed by another try after a pause.
+    /// followed by another try after a pause; any other error is yielded and ends the stream.
     pub fn follow(
         &self,
-        _after: Cursor,
-        _filter: EventFilter,
-        _stop: CancellationToken,
+        after: Cursor,
+        filter: EventFilter,
+        stop: CancellationToken,
     ) -> impl Stream<Item = Result<Event, StoreError>> + Send + use<> {
-        futures::stream::empty()
+        let follower = follower::Follower::new(self.store.clone(), after, filter, stop);
+        futures::stream::unfold(follower, |mut follower| async { follower.next().await.map(|item| (item, follower)) })
     }
 }

@@ -13,6 +13,7 @@ use shopfloor_store::{
     orders::{ClaimRequest, ClaimedOrder, Order, QueueDepth, Renewed, Rescued, Verdict},
 };
 
+mod armed;
 mod sql;
 
 pub use sql::SqlQueue;

@@ -1,5 +1,6 @@
 //! What can go wrong at the record.
 
+use sea_orm::{DbErr, RuntimeErr, sqlx};
 use shopfloor_domain::Fence;
 
 /// An error of the record: what was being tried, and why it failed.
@@ -74,7 +75,108 @@ pub enum StoreError {
 impl StoreError {
     /// Whether trying again later may help: the database or the blob store was out of reach or busy.
     #[must_use]
-    pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Database { .. } | Self::Blob { .. })
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Database { source, .. } => is_passing(source),
+            Self::Blob { source, .. } => !matches!(
+                source,
+                object_store::Error::NotFound { .. }
+                    | object_store::Error::InvalidPath { .. }
+                    | object_store::Error::NotSupported { .. }
+                    | object_store::Error::NotImplemented { .. }
+                    | object_store::Error::UnknownConfigurationKey { .. }
+            ),
+            _ => false,
+        }
+    }
+
+    /// `NotFound` for `kind` with this id.
+    pub(crate) fn not_found(kind: &'static str, id: impl ToString) -> Self {
+        Self::NotFound { kind, id: id.to_string() }
+    }
+
+    /// `Corrupt` for a column that holds something unreadable.
+    pub(crate) fn corrupt(what: &'static str, problem: impl ToString) -> Self {
+        Self::Corrupt { what, problem: problem.to_string() }
+    }
+}
+
+/// Says what was being tried when the database failed.
+pub(crate) trait Doing<T> {
+    /// Turns the driver's error into [`StoreError::Database`].
+    fn doing(self, doing: &'static str) -> crate::Result<T>;
+}
+
+impl<T> Doing<T> for Result<T, DbErr> {
+    fn doing(self, doing: &'static str) -> crate::Result<T> {
+        self.map_err(|source| StoreError::Database { doing, source })
+    }
+}
+
+impl<T> Doing<T> for Result<T, sqlx::Error> {
+    fn doing(self, doing: &'static str) -> crate::Result<T> {
+        self.map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(std::sync::Arc::new(error)))).doing(doing)
+    }
+}
+
+/// Whether the transaction lost against another one and kept nothing, so that it may simply be run again.
+pub(crate) fn is_collision(error: &StoreError) -> bool {
+    let StoreError::Database { source, .. } = error else { return false };
+    let Some(sqlx::Error::Database(error)) = sqlx_error(source) else { return false };
+    let code = error.code().unwrap_or_default();
+    if error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+        matches!(code.as_ref(), "40001" | "40P01")
+    } else {
+        sqlite_primary(&code).is_some_and(|code| matches!(code, SQLITE_BUSY | SQLITE_LOCKED))
+    }
+}
+
+const SQLITE_BUSY: u32 = 5;
+const SQLITE_LOCKED: u32 = 6;
+const SQLITE_IOERR: u32 = 10;
+const SQLITE_FULL: u32 = 13;
+const SQLITE_CANTOPEN: u32 = 14;
+
+/// The primary result code: SQLite reports extended ones, whose low byte it is.
+fn sqlite_primary(code: &str) -> Option<u32> {
+    code.parse::<u32>().ok().map(|code| code & 0xff)
+}
+
+fn sqlx_error(error: &DbErr) -> Option<&sqlx::Error> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
+        _ => None,
+    }
+}
+
+/// Whether the same statement may succeed later. PostgreSQL classes: 08 connection, 40 rollback, 53 resources,
+/// 55 lock not available, 57 shutdown or statement timeout, 58 its own I/O.
+fn is_passing(error: &DbErr) -> bool {
+    if matches!(error, DbErr::ConnectionAcquire(_)) {
+        return true;
+    }
+    match sqlx_error(error) {
+        Some(sqlx::Error::Database(error)) => {
+            let code = error.code().unwrap_or_default();
+            if error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+                ["08", "25P", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class))
+            } else {
+                sqlite_primary(&code).is_some_and(|code| {
+                    matches!(code, SQLITE_BUSY | SQLITE_LOCKED | SQLITE_IOERR | SQLITE_FULL | SQLITE_CANTOPEN)
+                })
+            }
+        }
+        Some(error) => matches!(
+            error,
+            sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::Protocol(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+        ),
+        None => false,
     }
 }

@@ -29,8 +29,14 @@ pub mod why;
 pub mod workers;
 
 mod bell;
+mod check;
 mod connect;
+mod entity;
 mod error;
+mod notify;
+mod pool;
+mod rows;
+mod tx;
 
 pub use bell::{Bell, Ear};
 pub use connect::{Backend, Settings, Store};

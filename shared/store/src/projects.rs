@@ -1,9 +1,17 @@
 //! Projects: the unit of concurrency limits.
 
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, sea_query::OnConflict,
+};
 use serde::{Deserialize, Serialize};
 use shopfloor_domain::{Name, ProjectId, Timestamp};
 
-use crate::{Result, Store};
+use crate::{
+    Result, Store, StoreError,
+    entity::project::{ActiveModel, Column, Entity, Model},
+    error::Doing as _,
+    rows::{counter, sql_counter, word},
+};
 
 /// A project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,16 +27,51 @@ pub struct Project {
 }
 
 /// Every project, by name.
-pub async fn list(_store: &Store) -> Result<Vec<Project>> {
-    todo!()
+///
+/// # Errors
+/// `Database`.
+pub async fn list(store: &Store) -> Result<Vec<Project>> {
+    let rows = Entity::find().order_by_asc(Column::Name).all(store.read()).await.doing("listing projects")?;
+    rows.into_iter().map(Project::try_from).collect()
 }
 
 /// One project by name.
-pub async fn get(_store: &Store, _name: &Name) -> Result<Project> {
-    todo!()
+///
+/// # Errors
+/// `NotFound`, `Database`.
+pub async fn get(store: &Store, name: &Name) -> Result<Project> {
+    let row =
+        Entity::find().filter(Column::Name.eq(name.as_str())).one(store.read()).await.doing("reading a project")?;
+    row.ok_or_else(|| StoreError::not_found("project", name))?.try_into()
 }
 
-/// Makes a project or changes its limit.
-pub async fn put(_store: &Store, _name: &Name, _max_concurrency: Option<u32>, _now: Timestamp) -> Result<Project> {
-    todo!()
+/// Makes a project or changes its limit. Waiting orders may become claimable by that.
+///
+/// # Errors
+/// `Database`.
+pub async fn put(store: &Store, name: &Name, max_concurrency: Option<u32>, now: Timestamp) -> Result<Project> {
+    let row = ActiveModel {
+        id: Set(ProjectId::new().0),
+        name: Set(name.to_string()),
+        max_concurrency: Set(max_concurrency.map(sql_counter)),
+        created_at: Set(now.0),
+    };
+    let known = OnConflict::column(Column::Name).update_column(Column::MaxConcurrency).to_owned();
+    let row = Entity::insert(row).on_conflict(known).exec_with_returning(store.writer());
+    let project = row.await.doing("saving a project")?.try_into()?;
+    store.announce_orders();
+    Ok(project)
+}
+
+impl TryFrom<Model> for Project {
+    type Error = StoreError;
+
+    fn try_from(row: Model) -> Result<Self> {
+        Ok(Self {
+            id: row.id.into(),
+            name: word("projects.name", &row.name)?,
+            max_concurrency: row.max_concurrency.map(|n| counter("projects.max_concurrency", n)).transpose()?,
+            created_at: Timestamp(row.created_at),
+        })
+    }
 }

@@ -1,9 +1,21 @@
 //! Pipeline runs: one pass of a task through a pinned pipeline definition. (Requirement D calls this table `pipelines`.)
 
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+};
 use serde::{Deserialize, Serialize};
 use shopfloor_domain::{Name, RunId, TaskId, Timestamp, task::TaskStatus};
 
-use crate::{Result, Store};
+use crate::{
+    Result, Store, StoreError,
+    entity::pipeline::{ActiveModel, Column, Entity, Model},
+    error::Doing as _,
+    rows::word,
+    tx::Tx,
+};
+
+/// Rows per statement: few enough that their values stay below the number that one statement may hold.
+const BATCH: usize = 500;
 
 /// A run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,11 +45,71 @@ pub struct Run {
 }
 
 /// One run.
-pub async fn get(_store: &Store, _id: RunId) -> Result<Run> {
-    todo!()
+///
+/// # Errors
+/// `NotFound`, `Database`.
+pub async fn get(store: &Store, id: RunId) -> Result<Run> {
+    find(store.read(), id).await
 }
 
 /// The runs of a task, oldest first.
-pub async fn of_task(_store: &Store, _task: TaskId) -> Result<Vec<Run>> {
-    todo!()
+///
+/// # Errors
+/// `Database`.
+pub async fn of_task(store: &Store, task: TaskId) -> Result<Vec<Run>> {
+    let rows = Entity::find().filter(Column::TaskId.eq(task.0)).order_by_asc(Column::Id);
+    let rows = rows.all(store.read()).await.doing("reading a task's runs")?;
+    rows.into_iter().map(Run::try_from).collect()
+}
+
+/// One run, read within whatever `db` is.
+pub(crate) async fn find<C: ConnectionTrait>(db: &C, id: RunId) -> Result<Run> {
+    let row = Entity::find_by_id(id.0).one(db).await.doing("reading a run")?;
+    row.ok_or_else(|| StoreError::not_found("run", id))?.try_into()
+}
+
+/// Writes new runs. Their tasks are there already.
+pub(crate) async fn insert<'a>(tx: &Tx, runs: impl IntoIterator<Item = &'a Run>) -> Result<()> {
+    let rows: Vec<ActiveModel> = runs.into_iter().map(active).collect();
+    for batch in rows.chunks(BATCH) {
+        let insert = Entity::insert_many(batch.to_vec()).exec_without_returning(tx.db());
+        insert.await.doing("recording runs")?;
+    }
+    Ok(())
+}
+
+fn active(run: &Run) -> ActiveModel {
+    ActiveModel {
+        id: Set(run.id.0),
+        task_id: Set(run.task_id.0),
+        title: Set(run.title.clone()),
+        template: Set(run.template.to_string()),
+        version: Set(run.version.clone()),
+        definition: Set(run.definition.clone()),
+        input: Set(run.input.clone()),
+        branch: Set(run.branch.clone()),
+        status: Set(run.status.to_string()),
+        created_at: Set(run.created_at.0),
+        updated_at: Set(run.updated_at.0),
+    }
+}
+
+impl TryFrom<Model> for Run {
+    type Error = StoreError;
+
+    fn try_from(row: Model) -> Result<Self> {
+        Ok(Self {
+            id: row.id.into(),
+            task_id: row.task_id.into(),
+            title: row.title,
+            template: word("pipelines.template", &row.template)?,
+            version: row.version,
+            definition: row.definition,
+            input: row.input,
+            branch: row.branch,
+            status: word("pipelines.status", &row.status)?,
+            created_at: Timestamp(row.created_at),
+            updated_at: Timestamp(row.updated_at),
+        })
+    }
 }

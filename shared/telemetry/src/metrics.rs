@@ -6,29 +6,36 @@ use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVe
 const SECONDS: &[f64] = &[0.001, 0.005, 0.015, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 120.0, 600.0];
 
 macro_rules! metrics {
-    ($($(#[$meta:meta])* $field:ident: $kind:ident = $name:literal [$($label:literal),*]),+ $(,)?) => {
+    ($($(#[doc = $doc:literal])+ $field:ident: $kind:ident = $name:literal [$($label:literal),*]),+ $(,)?) => {
         /// Every metric of the process. Cloning shares the counters.
         #[derive(Debug, Clone)]
         pub struct Metrics {
             registry: Registry,
-            $($(#[$meta])* pub $field: $kind),+
+            $($(#[doc = $doc])+ pub $field: $kind),+
         }
 
         impl Metrics {
             /// Every metric's name.
             pub const NAMES: &'static [&'static str] = &[$($name),+];
 
+            /// Every metric's labels, in the order of [`Self::NAMES`].
+            pub const LABELS: &'static [&'static [&'static str]] = &[$(&[$($label),*]),+];
+
             /// A fresh registry with every metric in it.
             ///
             /// # Panics
             /// Never: the names are constants, and a test registers them all.
             #[must_use]
-            #[expect(clippy::expect_used, reason = "names and labels are constants, checked by a test")]
             pub fn new() -> Self {
                 let registry = Registry::new();
                 $(let $field = {
-                    let metric = new_metric::$kind($name, &[$($label),*]).expect($name);
+                    let labels: &[&str] = &[$($label),*];
+                    let metric = new_metric::$kind($name, concat!($($doc),+).trim(), labels).expect($name);
                     registry.register(Box::new(metric.clone())).expect($name);
+                    if labels.is_empty() {
+                        // Shows as zero from the start, so that an alert can tell "none yet" from "not scraped".
+                        metric.with_label_values::<&str>(&[]);
+                    }
                     metric
                 };)+
                 Self { registry, $($field),+ }
@@ -41,20 +48,16 @@ macro_rules! metrics {
 mod new_metric {
     use super::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, SECONDS};
 
-    pub(super) fn IntCounterVec(name: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
-        super::IntCounterVec::new(Opts::new(name, help(name)), labels)
+    pub(super) fn IntCounterVec(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+        super::IntCounterVec::new(Opts::new(name, help), labels)
     }
 
-    pub(super) fn IntGaugeVec(name: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
-        super::IntGaugeVec::new(Opts::new(name, help(name)), labels)
+    pub(super) fn IntGaugeVec(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+        super::IntGaugeVec::new(Opts::new(name, help), labels)
     }
 
-    pub(super) fn HistogramVec(name: &str, labels: &[&str]) -> prometheus::Result<HistogramVec> {
-        super::HistogramVec::new(HistogramOpts::new(name, help(name)).buckets(SECONDS.to_vec()), labels)
-    }
-
-    fn help(name: &str) -> String {
-        name.trim_start_matches("shopfloor_").replace('_', " ")
+    pub(super) fn HistogramVec(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<HistogramVec> {
+        super::HistogramVec::new(HistogramOpts::new(name, help).buckets(SECONDS.to_vec()), labels)
     }
 }
 
@@ -87,8 +90,16 @@ metrics! {
     workers: IntGaugeVec = "shopfloor_workers" ["status"],
     /// Sessions ended by the reaper.
     sessions_reaped: IntCounterVec = "shopfloor_sessions_reaped_total" ["reason"],
+    /// Whether this process's orchestrator leads: 1 or 0.
+    leader: IntGaugeVec = "shopfloor_leader" [],
+    /// Passes of the orchestrator's loops.
+    loop_passes: IntCounterVec = "shopfloor_loop_passes_total" ["loop", "outcome"],
+    /// Time of one pass of an orchestrator's loop.
+    loop_pass: HistogramVec = "shopfloor_loop_pass_seconds" ["loop"],
     /// Open questions; refreshed at every scrape.
     clarifications_open: IntGaugeVec = "shopfloor_clarifications_open" [],
+    /// What the deadline ladder did with open questions.
+    clarification_prompts: IntCounterVec = "shopfloor_clarification_prompts_total" ["rung"],
     /// From asked to closed.
     clarification_wait: HistogramVec = "shopfloor_clarification_wait_seconds" [],
     /// Time to start a sandbox.
@@ -116,5 +127,70 @@ impl Metrics {
         let mut out = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut out)?;
         Ok(String::from_utf8_lossy(&out).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The type line that Prometheus reads for each metric.
+    fn types(rendered: &str) -> Vec<(&str, &str)> {
+        rendered.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect()
+    }
+
+    #[test]
+    fn every_metric_registers_and_is_unique() {
+        let metrics = Metrics::new();
+        let names: BTreeSet<_> = Metrics::NAMES.iter().collect();
+        assert_eq!(names.len(), Metrics::NAMES.len());
+        assert_eq!(Metrics::LABELS.len(), Metrics::NAMES.len());
+        let unlabelled = Metrics::LABELS.iter().filter(|labels| labels.is_empty()).count();
+        assert_eq!(types(&metrics.render().unwrap()).len(), unlabelled, "these show from the start");
+    }
+
+    #[test]
+    fn names_begin_with_shopfloor_and_say_their_unit() {
+        for name in Metrics::NAMES {
+            let word = name.strip_prefix("shopfloor_").unwrap_or_else(|| panic!("{name}"));
+            assert!(word.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{name}");
+            assert!(!word.ends_with("_ms") && !word.contains("milli"), "{name}: times are seconds");
+        }
+    }
+
+    #[test]
+    fn counters_end_in_total_and_nothing_else_does() {
+        let source = include_str!("metrics.rs");
+        for name in Metrics::NAMES {
+            let declared = source.lines().find(|line| line.contains(&format!("= \"{name}\""))).unwrap();
+            assert_eq!(declared.contains("IntCounterVec"), name.ends_with("_total"), "{name}");
+            assert!(
+                !declared.contains("HistogramVec") || name.ends_with("_seconds"),
+                "{name}: all histograms are times"
+            );
+        }
+    }
+
+    #[test]
+    fn no_id_is_a_label() {
+        for (name, labels) in Metrics::NAMES.iter().zip(Metrics::LABELS) {
+            for label in *labels {
+                let words: Vec<_> = label.split('_').collect();
+                let ids = ["id", "task", "order", "project", "worker", "session", "run", "step", "user", "key", "path"];
+                assert!(!words.iter().any(|word| ids.contains(word)), "{name} has the label {label}");
+            }
+        }
+    }
+
+    #[test]
+    fn clones_share_what_they_count_and_say_what_it_is() {
+        let metrics = Metrics::new();
+        metrics.clone().orders_enqueued.with_label_values(&["high"]).inc();
+        let rendered = metrics.render().unwrap();
+        assert!(rendered.contains("# HELP shopfloor_orders_enqueued_total Orders submitted."), "{rendered}");
+        assert!(rendered.contains("shopfloor_orders_enqueued_total{priority=\"high\"} 1"), "{rendered}");
+        assert!(types(&rendered).contains(&("shopfloor_orders_enqueued_total", "counter")), "{rendered}");
     }
 }

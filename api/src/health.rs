@@ -1,0 +1,88 @@
+//! Is it alive, is it ready?
+
+use std::time::Duration;
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    app::AppState,
+    error::{ApiError, Result},
+};
+
+/// How long the record may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// It is alive.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HealthOut {
+    /// Always `ok`.
+    #[schema(value_type = String)]
+    status: &'static str,
+    /// The program's version.
+    #[schema(value_type = String)]
+    version: &'static str,
+}
+
+/// It is ready.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ReadyOut {
+    /// Always `ready`.
+    #[schema(value_type = String)]
+    status: &'static str,
+    /// What was looked at.
+    checks: Vec<CheckOut>,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CheckOut {
+    /// What it is.
+    #[schema(value_type = String)]
+    name: &'static str,
+    /// How it is.
+    status: String,
+    /// A sentence about it.
+    detail: Option<String>,
+}
+
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(health)).routes(routes!(healthz)).routes(routes!(readyz))
+}
+
+/// Says that the process is alive, and its version.
+#[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, description = "Alive", body = HealthOut)))]
+async fn health() -> Json<HealthOut> {
+    Json(HealthOut { status: "ok", version: env!("CARGO_PKG_VERSION") })
+}
+
+/// The same under the name that orchestration systems look for.
+#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, description = "Alive", body = HealthOut)))]
+async fn healthz() -> Json<HealthOut> {
+    health().await
+}
+
+/// Says whether requests can be served; names what is down otherwise.
+#[utoipa::path(
+    get, path = "/readyz", tag = "health",
+    responses(
+        (status = 200, description = "Ready", body = ReadyOut),
+        (status = 503, description = "Not ready", body = crate::problem::Problem, content_type = "application/problem+json"),
+    )
+)]
+async fn readyz(State(state): State<AppState>) -> Result<Json<ReadyOut>> {
+    let record = match tokio::time::timeout(PATIENCE, state.store.ping()).await {
+        _ if state.stop.is_cancelled() => Err("the server is stopping".to_owned()),
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(format!("record: {error}")),
+        Err(_) => Err(format!("record: no answer within {} s", PATIENCE.as_secs())),
+    };
+    record.map_err(|what| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", what))?;
+    let mut checks = vec![CheckOut { name: "record", status: "ok".to_owned(), detail: None }];
+    if let Some((level, detail)) = state.sandbox.clone() {
+        checks.push(CheckOut { name: "sandbox", status: level, detail: Some(detail) });
+    }
+    Ok(Json(ReadyOut { status: "ready", checks }))
+}

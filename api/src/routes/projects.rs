@@ -1,0 +1,44 @@
+//! Projects.
+
+use axum::{Json as Reply, extract::State};
+use shopfloor_store::projects;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    app::AppState,
+    auth::{MayAdminister, MayRead},
+    error::Result,
+    extract::Json,
+    views::{
+        admin::{ProjectIn, ProjectOut},
+        page::ListOut,
+        text,
+    },
+};
+
+/// The largest limit.
+const MAX_CONCURRENCY: u32 = 100_000;
+
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list_projects, put_project))
+}
+
+/// Lists projects by name.
+#[utoipa::path(get, path = "/projects", tag = "administration",
+    responses((status = 200, description = "The projects", body = ListOut<ProjectOut>)))]
+async fn list_projects(_: MayRead, State(state): State<AppState>) -> Result<Reply<ListOut<ProjectOut>>> {
+    Ok(Reply(ListOut::of(projects::list(&state.store).await?)))
+}
+
+/// Makes a project or changes its limit.
+#[utoipa::path(put, path = "/projects", tag = "administration", request_body = ProjectIn,
+    responses((status = 200, description = "The project", body = ProjectOut)))]
+async fn put_project(
+    _: MayAdminister,
+    State(state): State<AppState>,
+    Json(body): Json<ProjectIn>,
+) -> Result<Reply<ProjectOut>> {
+    let checked = |limit| text::within("max_concurrency", limit, 1, MAX_CONCURRENCY);
+    let limit = body.max_concurrency.map(checked).transpose()?;
+    Ok(Reply(projects::put(&state.store, &body.name, limit, state.now()).await?.into()))
+}

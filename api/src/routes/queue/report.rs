@@ -1,0 +1,101 @@
+//! What workers report about the orders they hold. Every report shows the epoch of its claim.
+
+use axum::{Json as Reply, extract::State};
+use shopfloor_domain::{OrderId, session::EndReason};
+use shopfloor_store::orders::{self, Verdict};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::claim::lease;
+use crate::{
+    app::AppState,
+    auth::MayWork,
+    error::Result,
+    extract::Json,
+    limits,
+    views::{
+        queue::{CompleteIn, FailIn, FenceIn, OrderOut, ReleaseIn, RenewIn, RenewalsOut, RenewedOut},
+        text,
+    },
+};
+
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(renew_leases))
+        .routes(routes!(complete_order))
+        .routes(routes!(fail_order))
+        .routes(routes!(release_order))
+}
+
+/// Renews leases. What comes back as `lost` belongs to somebody else by now.
+#[utoipa::path(post, path = "/queue/renew", tag = "queue", request_body = RenewIn,
+    responses((status = 200, description = "What became of each lease", body = RenewalsOut)))]
+async fn renew_leases(
+    _: MayWork,
+    State(state): State<AppState>,
+    Json(body): Json<RenewIn>,
+) -> Result<Reply<RenewalsOut>> {
+    text::at_most("held", &body.held, limits::LIST)?;
+    let lease = lease(&state, body.lease_seconds)?;
+    let held: Vec<_> = body.held.iter().map(|held| held.fence()).collect();
+    let renewed = state.queue.renew(body.worker_id, &held, lease, state.now()).await?;
+    let items = held.into_iter().zip(renewed).map(|(fence, renewed)| RenewedOut::new(fence, renewed)).collect();
+    Ok(Reply(RenewalsOut { items }))
+}
+
+/// Ends an order with a result.
+#[utoipa::path(post, path = "/queue/complete", tag = "queue", request_body = CompleteIn,
+    responses((status = 200, description = "The order", body = OrderOut),
+        (status = 409, description = "`stale_epoch`: the order is no longer the caller's")))]
+async fn complete_order(
+    _: MayWork,
+    State(state): State<AppState>,
+    Json(body): Json<CompleteIn>,
+) -> Result<Reply<OrderOut>> {
+    text::json("result", &body.result, limits::RESULT_BYTES)?;
+    finish(&state, body.order_id, body.epoch, Verdict::Completed { result: body.result }).await
+}
+
+/// Ends an attempt without success: for good, or until the next attempt with `retry`.
+#[utoipa::path(post, path = "/queue/fail", tag = "queue", request_body = FailIn,
+    responses((status = 200, description = "The order", body = OrderOut),
+        (status = 409, description = "`stale_epoch`: the order is no longer the caller's")))]
+async fn fail_order(_: MayWork, State(state): State<AppState>, Json(body): Json<FailIn>) -> Result<Reply<OrderOut>> {
+    let error = text::said("error", body.error)?;
+    if let Some(result) = &body.result {
+        text::json("result", result, limits::RESULT_BYTES)?;
+    }
+    let verdict = match body.retry {
+        false => Verdict::Failed { error, result: body.result },
+        true => retry(&state, body.order_id, error).await?,
+    };
+    finish(&state, body.order_id, body.epoch, verdict).await
+}
+
+/// Hands an order back unharmed; no attempt is burnt. With `cancelled`, confirms a requested cancellation instead.
+#[utoipa::path(post, path = "/queue/release", tag = "queue", request_body = ReleaseIn,
+    responses((status = 200, description = "The order", body = OrderOut),
+        (status = 409, description = "`stale_epoch`: the order is no longer the caller's")))]
+async fn release_order(
+    _: MayWork,
+    State(state): State<AppState>,
+    Json(body): Json<ReleaseIn>,
+) -> Result<Reply<OrderOut>> {
+    let released = Verdict::Released { reason: EndReason::Released };
+    let verdict = if body.cancelled { Verdict::Cancelled } else { released };
+    finish(&state, body.order_id, body.epoch, verdict).await
+}
+
+/// Another attempt, after the backoff of the present one.
+async fn retry(state: &AppState, order: OrderId, error: String) -> Result<Verdict> {
+    let attempt = orders::get(&state.store, order).await?.attempt;
+    Ok(Verdict::Retry { error, after: state.settings.retry.backoff(attempt, rand::random()) })
+}
+
+async fn finish(state: &AppState, order_id: OrderId, epoch: i64, verdict: Verdict) -> Result<Reply<OrderOut>> {
+    let fence = FenceIn { order_id, epoch }.fence();
+    let order = state.queue.finish(fence, verdict, state.now()).await?;
+    if order.completed_at.is_some() {
+        state.metrics.orders_finished.with_label_values(&[order.status.as_str()]).inc();
+    }
+    Ok(Reply(order.into()))
+}

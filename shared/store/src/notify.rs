@@ -1,0 +1,124 @@
+//! Wake-up calls between processes on PostgreSQL, by LISTEN and NOTIFY.
+//!
+//! A notification is sent right after the commit, on its own, and not inside the transaction: PostgreSQL serialises the
+//! commits of transactions that notify, one flush to disk at a time. A process killed between the two loses the call;
+//! everybody who waits for a bell also looks by himself now and then.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use sea_orm::sqlx::{self, PgPool, postgres::PgListener};
+use tokio::sync::Notify;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+use crate::Bell;
+
+const CHANNEL: &str = "shopfloor";
+/// A quiet line is tested this often, so that a dead one is noticed.
+const TEST_LINE_EVERY: Duration = Duration::from_secs(20);
+const TEST_LINE_TIMEOUT: Duration = Duration::from_secs(5);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The two bells of a store and what is still to be told to other processes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Bells {
+    pub(crate) orders: Bell,
+    pub(crate) events: Bell,
+    pending: Arc<Pending>,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    orders: AtomicBool,
+    events: AtomicBool,
+    any: Notify,
+}
+
+impl Bells {
+    /// Rings here and, when somebody sends, everywhere else.
+    pub(crate) fn announce_orders(&self) {
+        self.orders.ring();
+        self.pending.orders.store(true, Ordering::Release);
+        self.pending.any.notify_one();
+    }
+
+    /// Rings here and, when somebody sends, everywhere else.
+    pub(crate) fn announce_events(&self) {
+        self.events.ring();
+        self.pending.events.store(true, Ordering::Release);
+        self.pending.any.notify_one();
+    }
+
+    fn ring_all(&self) {
+        self.orders.ring();
+        self.events.ring();
+    }
+}
+
+/// Starts sending and listening until `stop`.
+pub(crate) fn start(pool: PgPool, bells: Bells, tasks: &TaskTracker, stop: &CancellationToken) {
+    let me = Uuid::now_v7().simple().to_string();
+    tasks.spawn(stop.clone().run_until_cancelled_owned(send(pool.clone(), bells.clone(), me.clone())));
+    tasks.spawn(stop.clone().run_until_cancelled_owned(listen(pool, bells, me)));
+}
+
+/// Sends what is pending; calls that come while one is on its way go out together.
+async fn send(pool: PgPool, bells: Bells, me: String) {
+    loop {
+        bells.pending.any.notified().await;
+        for (flag, bell) in [(&bells.pending.orders, "orders"), (&bells.pending.events, "events")] {
+            if !flag.swap(false, Ordering::AcqRel) {
+                continue;
+            }
+            let sent =
+                sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(format!("{bell} {me}")).execute(&pool).await;
+            if let Err(error) = sent {
+                tracing::warn!(error = &error as &dyn std::error::Error, "Other processes could not be woken");
+            }
+        }
+    }
+}
+
+/// Listens for ever, and rings both bells after each (re)connection because calls may have been missed.
+async fn listen(pool: PgPool, bells: Bells, me: String) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        if let Err(error) = listen_once(&pool, &bells, &me, &mut pause).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "Lost the line to PostgreSQL's notifications");
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+async fn listen_once(pool: &PgPool, bells: &Bells, me: &str, pause: &mut Duration) -> Result<(), sqlx::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(CHANNEL).await?;
+    *pause = FIRST_PAUSE;
+    bells.ring_all();
+    loop {
+        match tokio::time::timeout(TEST_LINE_EVERY, listener.try_recv()).await {
+            Ok(Ok(Some(notification))) => match notification.payload().split_once(' ') {
+                Some((_, sender)) if sender == me => {}
+                Some(("orders", _)) => bells.orders.ring(),
+                Some(("events", _)) => bells.events.ring(),
+                _ => bells.ring_all(),
+            },
+            // The listener has connected again by itself.
+            Ok(Ok(None)) => bells.ring_all(),
+            Ok(Err(error)) => return Err(error),
+            Err(_) => {
+                let test = sqlx::query("SELECT 1").execute(&mut listener);
+                let answered = tokio::time::timeout(TEST_LINE_TIMEOUT, test).await;
+                answered.map_err(|_| sqlx::Error::PoolTimedOut)??;
+            }
+        }
+    }
+}

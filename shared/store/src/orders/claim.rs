@@ -1,0 +1,149 @@
+//! Handing orders to a worker.
+
+use sea_orm::{
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    prelude::{Expr, Uuid},
+    sea_query::{LockBehavior, LockType},
+};
+use shopfloor_domain::{
+    ExecutionId, ProjectId, SessionRowId, Timestamp, event::EventKind, order::OrderEvent, order::OrderStatus,
+};
+
+use super::{
+    ClaimRequest, ClaimedOrder, Order,
+    follow::start_tasks,
+    lanes::{self, Plan, Quota},
+    row::{status_payload, step, subject},
+};
+use crate::{
+    Result, Store, StoreError,
+    entity::{
+        project,
+        work_order::{Column, Entity},
+        worker,
+    },
+    error::Doing as _,
+    executions, sessions,
+    tx::{Tx, retrying},
+};
+
+const DOING: &str = "claiming orders";
+/// Others may take everything between the plan and the claim; then there may still be something in other lanes.
+const PLANS: u32 = 3;
+
+/// Claims up to `limit` due orders, lowest score first: unpaused queues, covered needs, project limits kept. One
+/// transaction mints each epoch, counts the attempt, opens the session and begins the execution.
+///
+/// A worker that was removed gets nothing.
+///
+/// # Errors
+/// `NotFound` for a worker that never registered, `Database`.
+pub async fn claim(store: &Store, request: &ClaimRequest, now: Timestamp) -> Result<Vec<ClaimedOrder>> {
+    let worker = worker::Entity::find_by_id(request.worker_id.0).one(store.read()).await.doing(DOING)?;
+    let worker = worker.ok_or_else(|| StoreError::not_found("worker", request.worker_id))?;
+    if worker.removed_at.is_some() {
+        return Ok(Vec::new());
+    }
+    let limit = u64::from(request.limit.clamp(1, ClaimRequest::MAX));
+    for _ in 0..PLANS {
+        let plan = lanes::plan(store.read(), request, limit, now).await?;
+        if plan.quotas.is_empty() {
+            break;
+        }
+        let claimed = retrying(|| claim_once(store, request, &plan, now)).await?;
+        if !claimed.is_empty() {
+            return Ok(claimed);
+        }
+    }
+    Ok(Vec::new())
+}
+
+async fn claim_once(store: &Store, request: &ClaimRequest, plan: &Plan, now: Timestamp) -> Result<Vec<ClaimedOrder>> {
+    let tx = store.begin(DOING).await?;
+    let mut room = lanes::Room::new();
+    for project in &plan.limited {
+        room.extend(lock_room(&tx, *project).await?);
+    }
+    let mut ids = Vec::new();
+    for quota in &plan.quotas {
+        let left = room.get(&quota.lane.project).map_or(u64::MAX, |room| u64::try_from(*room).unwrap_or(0));
+        let found = lock_due(&tx, quota, left, now).await?;
+        if let Some(room) = room.get_mut(&quota.lane.project) {
+            *room -= i64::try_from(found.len()).unwrap_or(i64::MAX);
+        }
+        ids.extend(found);
+    }
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let orders = mint(&tx, request, ids, now).await?;
+    let claimed = begin_attempts(&tx, request, orders, now).await?;
+    tx.commit().await?;
+    Ok(claimed)
+}
+
+/// How many more orders the project may run. Its row stays locked, so that claims of this project come one after another.
+async fn lock_room(tx: &Tx, project: ProjectId) -> Result<lanes::Room> {
+    let row = project::Entity::find_by_id(project.0).lock(LockType::NoKeyUpdate);
+    row.one(tx.db()).await.doing(DOING)?;
+    lanes::room(tx.db(), Some(project)).await
+}
+
+/// Locks the first due orders of a lane, passing by those that others hold.
+async fn lock_due(tx: &Tx, quota: &Quota, left: u64, now: Timestamp) -> Result<Vec<Uuid>> {
+    let ids = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::Lane.eq(quota.lane.key.as_str()))
+        .filter(Expr::cust("status = 'queued'"))
+        .filter(Column::Score.lte(now.0))
+        .filter(Column::RunAt.lte(now.0))
+        .order_by_asc(Column::Score)
+        .order_by_asc(Column::Id)
+        .limit(quota.take.min(left))
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .into_tuple();
+    ids.all(tx.db()).await.doing(DOING)
+}
+
+/// Makes the claim true: one statement mints the epochs and counts the attempts.
+async fn mint(tx: &Tx, request: &ClaimRequest, ids: Vec<Uuid>, now: Timestamp) -> Result<Vec<Order>> {
+    let rows = Entity::update_many()
+        .col_expr(Column::Status, Expr::value(OrderStatus::Claimed.as_str()))
+        .col_expr(Column::Epoch, Expr::cust("epoch + 1"))
+        .col_expr(Column::Attempt, Expr::cust("attempt + 1"))
+        .col_expr(Column::WorkerId, Expr::value(request.worker_id.0))
+        .col_expr(Column::ClaimedAt, Expr::value(now.0))
+        .col_expr(Column::LeaseExpiresAt, Expr::value((now + request.lease).0))
+        .filter(Column::Id.is_in(ids))
+        .filter(Expr::cust("status = 'queued'"))
+        .exec_with_returning(tx.db())
+        .await
+        .doing(DOING)?;
+    let mut orders = rows.into_iter().map(Order::try_from).collect::<Result<Vec<_>>>()?;
+    orders.sort_by_key(|order| (order.score, order.id));
+    Ok(orders)
+}
+
+/// Opens a session and begins an execution for each order, and starts its task and run.
+async fn begin_attempts(
+    tx: &Tx,
+    request: &ClaimRequest,
+    orders: Vec<Order>,
+    now: Timestamp,
+) -> Result<Vec<ClaimedOrder>> {
+    for order in &orders {
+        step(order.id, OrderStatus::Queued, OrderEvent::Claimed)?;
+        let (task, id) = subject(order);
+        let payload = status_payload(order, Some(OrderStatus::Queued), Some(OrderEvent::Claimed));
+        tx.event(EventKind::OrderStatus, task, id, payload, now);
+    }
+    start_tasks(tx, &orders, now).await?;
+    let claimed: Vec<ClaimedOrder> = orders
+        .into_iter()
+        .map(|order| ClaimedOrder { order, session_id: SessionRowId::new(), execution_id: ExecutionId::new() })
+        .collect();
+    sessions::begin_claimed(tx, request.worker_id, &claimed, now).await?;
+    executions::begin_claimed(tx, request.worker_id, &claimed, now).await?;
+    Ok(claimed)
+}

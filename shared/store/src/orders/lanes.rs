@@ -1,0 +1,213 @@
+//! Which lanes a claim may serve, and how much to take from each.
+//!
+//! Looked at outside the claim's transaction: a claim that finds nothing never writes. What another process changes
+//! meanwhile counts as having come after this claim, save the projects' limits, which [`super::claim`] checks again under
+//! a lock.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, DatabaseConnection, EntityTrait as _, QueryFilter as _, Statement, Value,
+    prelude::Uuid,
+};
+use shopfloor_domain::{Name, ProjectId, Timestamp};
+
+use super::{ClaimRequest, row::Lane};
+use crate::{Result, entity::queue, error::Doing as _, rows::word};
+
+const DOING: &str = "looking for orders to claim";
+
+/// The lanes that hold queued orders, each with the score of its first due one. Jumps from lane to lane in the index.
+const LANES: &str = "
+    WITH RECURSIVE lanes (lane) AS (
+        SELECT (SELECT o.lane FROM work_orders o WHERE o.status = 'queued' ORDER BY o.lane LIMIT 1)
+        UNION ALL
+        SELECT (SELECT o.lane FROM work_orders o
+                WHERE o.status = 'queued' AND o.lane > lanes.lane ORDER BY o.lane LIMIT 1)
+        FROM lanes WHERE lanes.lane IS NOT NULL
+    )
+    SELECT lane, (SELECT o.score FROM work_orders o
+                  WHERE o.status = 'queued' AND o.lane = lanes.lane AND o.score <= $1 AND o.run_at <= $1
+                  ORDER BY o.score, o.id LIMIT 1) AS head
+    FROM lanes WHERE lane IS NOT NULL";
+
+/// How many more orders each limited project may run.
+const ROOM: &str = "
+    SELECT p.id, p.max_concurrency - (SELECT count(*) FROM work_orders o
+                                      WHERE o.status = 'claimed' AND o.project_id = p.id) AS room
+    FROM projects p WHERE p.max_concurrency IS NOT NULL";
+
+/// How many more orders limited projects may run; a project that is not here has no limit.
+pub(super) type Room = BTreeMap<ProjectId, i64>;
+
+/// How many orders to take from one lane.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Quota {
+    pub(super) lane: Lane,
+    pub(super) take: u64,
+}
+
+/// What to take from where so that the lowest scores go first.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) quotas: Vec<Quota>,
+    /// The limited projects among them.
+    pub(super) limited: BTreeSet<ProjectId>,
+}
+
+/// Plans a claim.
+pub(super) async fn plan(db: &DatabaseConnection, request: &ClaimRequest, limit: u64, now: Timestamp) -> Result<Plan> {
+    let lanes = open_lanes(db, request, now).await?;
+    if lanes.is_empty() {
+        return Ok(Plan::default());
+    }
+    let room = room(db, None).await?;
+    // The first `limit` orders lie in the `limit` lanes whose heads have the lowest scores. A limited project may give
+    // fewer than its share, so lanes of limited projects do not count.
+    let mut free = 0;
+    let mut lanes: Vec<Lane> =
+        lanes.into_iter().filter(|lane| room.get(&lane.project).is_none_or(|room| *room > 0)).collect();
+    lanes.retain(|lane| {
+        let wanted = free < limit;
+        free += u64::from(!room.contains_key(&lane.project));
+        wanted
+    });
+    let limited = lanes.iter().map(|lane| lane.project).filter(|project| room.contains_key(project)).collect();
+    let quotas = match <[Lane; 1]>::try_from(lanes) {
+        Ok([lane]) => {
+            let room = room.get(&lane.project).copied().unwrap_or(i64::MAX);
+            vec![Quota { take: limit.min(u64::try_from(room).unwrap_or(0)), lane }]
+        }
+        Err(lanes) => share(heads(db, &lanes, limit, now).await?, &lanes, room, limit),
+    };
+    Ok(Plan { quotas, limited })
+}
+
+/// Lanes with a due order that this request covers and whose queue is not paused, the lowest score first.
+async fn open_lanes(db: &DatabaseConnection, request: &ClaimRequest, now: Timestamp) -> Result<Vec<Lane>> {
+    let rows = db.query_all_raw(statement(db, LANES, [now.0.into()])).await.doing(DOING)?;
+    let mut lanes = Vec::new();
+    for row in rows {
+        let Some(head) = row.try_get::<Option<i64>>("", "head").doing(DOING)? else { continue };
+        lanes.push((head, Lane::parse(row.try_get("", "lane").doing(DOING)?)?));
+    }
+    if lanes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let paused = paused(db).await?;
+    lanes.retain(|(_, lane)| {
+        request.capabilities.cover(&lane.needs)
+            && (request.queues.is_empty() || request.queues.contains(&lane.queue))
+            && !paused.contains(&lane.queue)
+    });
+    lanes.sort_by(|(one, a), (other, b)| (one, &a.key).cmp(&(other, &b.key)));
+    Ok(lanes.into_iter().map(|(_, lane)| lane).collect())
+}
+
+async fn paused(db: &DatabaseConnection) -> Result<BTreeSet<Name>> {
+    let rows = queue::Entity::find().filter(queue::Column::PausedAt.is_not_null()).all(db).await.doing(DOING)?;
+    rows.iter().map(|row| word("queues.name", &row.name)).collect()
+}
+
+/// The room of all limited projects, or of one. Under that project's lock, it is exact.
+pub(super) async fn room<C: ConnectionTrait>(db: &C, project: Option<ProjectId>) -> Result<Room> {
+    let rows = match project {
+        None => db.query_all_raw(statement(db, ROOM, [])).await,
+        Some(project) => db.query_all_raw(statement(db, &format!("{ROOM} AND p.id = $1"), [project.0.into()])).await,
+    };
+    let row = |row: sea_orm::QueryResult| {
+        let project: Uuid = row.try_get("", "id").doing(DOING)?;
+        Ok((project.into(), row.try_get("", "room").doing(DOING)?))
+    };
+    rows.doing(DOING)?.into_iter().map(row).collect()
+}
+
+/// A due order at the front of its lane.
+#[derive(Debug)]
+struct Head {
+    lane: usize,
+    score: i64,
+    id: Uuid,
+}
+
+/// The first `limit` due orders of each of these lanes.
+async fn heads(db: &DatabaseConnection, lanes: &[Lane], limit: u64, now: Timestamp) -> Result<Vec<Head>> {
+    let mut heads = Vec::new();
+    for (batch, chunk) in lanes.chunks(LANES_PER_QUERY).enumerate() {
+        let mut values: Vec<Value> = vec![now.0.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()];
+        let mut parts = Vec::with_capacity(chunk.len());
+        for (place, lane) in chunk.iter().enumerate() {
+            values.push(lane.key.clone().into());
+            let (number, value) = (batch * LANES_PER_QUERY + place, values.len());
+            parts.push(format!(
+                "SELECT * FROM (SELECT {number} AS lane, score, id FROM work_orders WHERE status = 'queued' \
+                 AND lane = ${value} AND score <= $1 AND run_at <= $1 ORDER BY score, id LIMIT $2) AS lane_{place}"
+            ));
+        }
+        let rows = db.query_all_raw(statement(db, &parts.join(" UNION ALL "), values)).await.doing(DOING)?;
+        for row in rows {
+            heads.push(Head {
+                lane: usize::try_from(row.try_get::<i32>("", "lane").doing(DOING)?).unwrap_or(usize::MAX),
+                score: row.try_get("", "score").doing(DOING)?,
+                id: row.try_get("", "id").doing(DOING)?,
+            });
+        }
+    }
+    Ok(heads)
+}
+
+const LANES_PER_QUERY: usize = 50;
+
+/// Shares `limit` out to the lanes, the lowest score first, within the projects' room.
+fn share(mut heads: Vec<Head>, lanes: &[Lane], mut room: Room, limit: u64) -> Vec<Quota> {
+    heads.sort_by_key(|head| (head.score, head.id));
+    let mut takes = vec![0_u64; lanes.len()];
+    let mut left = limit;
+    for head in heads {
+        let Some(lane) = lanes.get(head.lane).filter(|_| left > 0) else { continue };
+        match room.get_mut(&lane.project) {
+            Some(room) if *room <= 0 => continue,
+            Some(room) => *room -= 1,
+            None => {}
+        }
+        takes[head.lane] += 1;
+        left -= 1;
+    }
+    let quotas = lanes.iter().zip(takes).map(|(lane, take)| Quota { lane: lane.clone(), take });
+    quotas.filter(|quota| quota.take > 0).collect()
+}
+
+fn statement<C: ConnectionTrait>(db: &C, sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+    Statement::from_sql_and_values(db.get_database_backend(), sql, values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shopfloor_domain::Capabilities;
+
+    fn lane(project: ProjectId) -> Lane {
+        let (queue, needs) = (Name::DEFAULT, Capabilities::default());
+        Lane { key: super::super::row::lane(&queue, project, &needs), queue, project, needs }
+    }
+
+    fn head(lane: usize, score: i64) -> Head {
+        Head { lane, score, id: Uuid::from_u128(u128::try_from(score).unwrap()) }
+    }
+
+    #[test]
+    fn the_lowest_scores_go_first_within_the_room() {
+        let (full, free) = (ProjectId::new(), ProjectId::new());
+        let lanes = [lane(full), lane(free)];
+        let heads = vec![head(1, 7), head(0, 1), head(0, 2), head(1, 3), head(0, 4)];
+        let quotas = share(heads, &lanes, Room::from([(full, 1)]), 2);
+        let takes: Vec<_> = quotas.iter().map(|quota| (quota.lane.project, quota.take)).collect();
+        assert_eq!(takes, [(full, 1), (free, 1)]);
+    }
+
+    #[test]
+    fn nothing_is_shared_out_without_room() {
+        let full = ProjectId::new();
+        assert!(share(vec![head(0, 1)], &[lane(full)], Room::from([(full, 0)]), 5).is_empty());
+    }
+}

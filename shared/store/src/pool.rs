@@ -1,0 +1,106 @@
+//! Pools of connections with their limits: no statement, lock or wait for a connection is without an upper bound.
+
+use std::{path::Path, str::FromStr as _, time::Duration};
+
+use sea_orm::sqlx::{
+    self, ConnectOptions as _, Connection as _, PgPool, SqlitePool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::{Result, StoreError, error::Doing as _};
+
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The one writer of SQLite is a queue of its own, so waiting for it may take longer.
+const WRITER_TIMEOUT: Duration = Duration::from_secs(15);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const READERS: u32 = 4;
+/// A connection idle for longer than this is tested before it is used.
+const TEST_WHEN_IDLE_FOR: Duration = Duration::from_secs(5);
+const POSTGRES_LIMITS: [(&str, &str); 3] =
+    [("statement_timeout", "30s"), ("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "60s")];
+
+/// The pool for everything but notifications.
+pub(crate) async fn postgres(url: &str, max_connections: u32) -> Result<PgPool> {
+    const DOING: &str = "connecting to PostgreSQL";
+    let options = PgConnectOptions::from_str(url)
+        .doing("reading the database URL")?
+        .application_name("shopfloor")
+        .options(POSTGRES_LIMITS)
+        .disable_statement_logging();
+    let pool = PgPoolOptions::new()
+        .max_connections(max_connections.max(1))
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for > TEST_WHEN_IDLE_FOR {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        });
+    pool.connect_with(options).await.doing(DOING)
+}
+
+/// Two connections for notifications, one to listen and one to send, apart from the pool of everything else: a busy pool
+/// must not delay a wake-up call. Connects when first used.
+pub(crate) fn postgres_line(pool: &PgPool) -> PgPool {
+    let options = pool.connect_options().as_ref().clone().application_name("shopfloor-bells");
+    let line = PgPoolOptions::new().max_connections(2).acquire_timeout(ACQUIRE_TIMEOUT);
+    line.max_lifetime(None).idle_timeout(None).connect_lazy_with(options)
+}
+
+/// The writer and the readers. In memory they are the same single connection.
+pub(crate) async fn sqlite(url: &str) -> Result<(SqlitePool, SqlitePool)> {
+    const DOING: &str = "opening the SQLite database";
+    let options = SqliteConnectOptions::from_str(url)
+        .doing("reading the database URL")?
+        .create_if_missing(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+        .disable_statement_logging();
+    let pool = SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).test_before_acquire(false);
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        let only = pool.max_connections(1).acquire_timeout(WRITER_TIMEOUT);
+        let only = only.connect_with(options.shared_cache(false)).await.doing(DOING)?;
+        return Ok((only.clone(), only));
+    }
+    create_parent(options.get_filename())?;
+    // FULL: a commit that was confirmed survives a power cut.
+    let options = options
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("journal_size_limit", "67108864");
+    let writer = pool.clone().max_connections(1).acquire_timeout(WRITER_TIMEOUT);
+    let writer = connect_patiently(writer, options.clone()).await.doing(DOING)?;
+    let reader = pool.max_connections(READERS).acquire_timeout(ACQUIRE_TIMEOUT);
+    let reader = connect_patiently(reader, options.pragma("query_only", "ON")).await.doing(DOING)?;
+    Ok((writer, reader))
+}
+
+/// Connects, a few times if need be: SQLite does not wait when two processes switch a new file to WAL at once.
+async fn connect_patiently(
+    pool: SqlitePoolOptions,
+    options: SqliteConnectOptions,
+) -> std::result::Result<SqlitePool, sqlx::Error> {
+    const TRIES: u32 = 20;
+    for _ in 1..TRIES {
+        match pool.clone().connect_with(options.clone()).await {
+            Err(sqlx::Error::Database(error)) if matches!(error.code().as_deref(), Some("5" | "261" | "517" | "6")) => {
+                tracing::debug!(%error, "SQLite is being opened by another process, trying again");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            outcome => return outcome,
+        }
+    }
+    pool.connect_with(options).await
+}
+
+fn create_parent(path: &Path) -> Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.map_or(Ok(()), std::fs::create_dir_all).map_err(|error| StoreError::Invalid {
+        field: "database_url",
+        problem: format!("the folder of `{}` cannot be made: {error}", path.display()),
+    })
+}
