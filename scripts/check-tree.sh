@@ -13,7 +13,7 @@ found=$(git grep -nE 'todo!\(|unimplemented!\(|dbg!\(|#\[ignore' -- '*.rs' || tr
 [ -z "$found" ] || complain "unfinished or not run:"$'\n'"$found"
 
 while read -r file; do
-    first=$(grep -vE '^\s*(#!\[.*\])?\s*$' "$file" | head -1)
+    first=$(grep -m1 -vE '^\s*(#!\[.*\])?\s*$' "$file" || true)
     case $first in '//!'*) ;; *) complain "$file does not begin with //!" ;; esac
 done < <(git ls-files -co --exclude-standard '*.rs')
 
