@@ -51,5 +51,6 @@ shopfloor_testkit::contract!(
     real::{
         real_code_is_checked_run_and_kept,
         real_tools_block_what_they_must,
+        real_code_asks_and_goes_on_with_the_answer,
     },
 );

@@ -1,9 +1,10 @@
 //! The real sandbox and the real tools, where this machine has them.
 
 use serde_json::json;
-use shopfloor_domain::{sandbox::SandboxLevel, task::TaskStatus};
+use shopfloor_domain::{order::OrderStatus, sandbox::SandboxLevel, task::TaskStatus};
 use shopfloor_sandbox::probe::{Settings as ProbeSettings, probe};
 use shopfloor_testkit::TestStore;
+use tokio::time::Duration;
 
 use super::bench::{Bench, LONG, task};
 
@@ -67,4 +68,22 @@ pub(super) async fn real_tools_block_what_they_must(store: &TestStore) {
     let done = bench.task(id).await;
     assert_eq!(done.status, TaskStatus::Completed, "{done:?}");
     assert_eq!(done.result.unwrap()["findings"][0]["rule"], "F401");
+}
+
+pub(super) async fn real_code_asks_and_goes_on_with_the_answer(store: &TestStore) {
+    let bench = bench(store).await;
+    let code = "
+import shopfloor
+print('beginning')
+print('told', shopfloor.ask('Which?', options=['a', 'b'], default='a'))
+";
+    let id = bench.submit(task("run-code", json!({ "code": code }))).await.task.id;
+    assert_eq!(bench.work(Duration::ZERO).await.status, OrderStatus::Parked);
+    let question = bench.question(id).await;
+    assert_eq!((question.prompt.as_str(), question.default.as_ref()), ("Which?", Some(&json!("a"))));
+    bench.answer(&question, json!("b")).await;
+    bench.work(Duration::ZERO).await;
+    let done = bench.task(id).await;
+    assert_eq!(done.status, TaskStatus::Completed, "{done:?}");
+    assert_eq!(done.result.unwrap()["stdout"], "beginning\ntold b\n");
 }
