@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector, Statement, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector, Statement, TransactionOptions,
     sqlx::{PgPool, SqlitePool},
 };
 use shopfloor_domain::Timestamp;
@@ -18,6 +18,7 @@ use crate::{
     error::Doing as _,
     notify::{self, Bells},
     pool,
+    tx::begin_whole,
 };
 
 /// How long [`Store::ping`] waits for an answer.
@@ -227,7 +228,7 @@ impl Store {
             source: sea_orm::DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout),
         };
         let asked = async {
-            let tx = self.read().begin().await?;
+            let tx = begin_whole(self.read(), TransactionOptions::default()).await?;
             tx.execute_unprepared("SELECT 1").await?;
             tx.rollback().await
         };

@@ -11,7 +11,8 @@ use std::{
 
 use rand::RngExt as _;
 use sea_orm::{
-    AccessMode, DatabaseTransaction, IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    AccessMode, DatabaseConnection, DatabaseTransaction, DbErr, IsolationLevel, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
 };
 use shopfloor_domain::{OrderId, TaskId, Timestamp, event::EventKind};
 
@@ -49,7 +50,7 @@ impl Store {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let db = self.writer().begin_with_options(options).await.doing(doing)?;
+        let db = begin_whole(self.writer(), options).await.doing(doing)?;
         Ok(Tx { db, store: self.clone(), doing, events: Mutex::default(), ring_orders: AtomicBool::new(false) })
     }
 
@@ -63,7 +64,27 @@ impl Store {
                 ..TransactionOptions::default()
             },
         };
-        self.read().begin_with_options(options).await.doing(doing)
+        begin_whole(self.read(), options).await.doing(doing)
+    }
+}
+
+/// Begins a transaction on a task of its own, so that it is begun to its end even when the caller is dropped meanwhile (a
+/// client that hung up, a time-out). sqlx 0.9 forgets a BEGIN that was sent and not waited for: the connection goes back
+/// to the pool inside a transaction that nobody knows of, and what is written on it next is kept only if the connection
+/// happens to commit later.
+pub(crate) async fn begin_whole(
+    db: &DatabaseConnection,
+    options: TransactionOptions,
+) -> std::result::Result<DatabaseTransaction, DbErr> {
+    let db = db.clone();
+    let begun = tokio::spawn(async move { db.begin_with_options(options).await });
+    match begun.await {
+        Ok(begun) => begun,
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Only the end of the runtime cancels it.
+            Err(_) => Err(DbErr::Custom("the runtime ended while a transaction was being begun".to_owned())),
+        },
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the schema refuses, whoever asks; and what it must not refuse.
 
+use std::{future::Future, task::Poll};
+
 use serde_json::json;
 use shopfloor_domain::{
     Priority,
@@ -10,10 +12,11 @@ use shopfloor_domain::{
     worker::WorkerStatus,
 };
 use shopfloor_store::{
+    Settings, Store,
     orders::{self, Verdict},
-    tasks,
+    projects, tasks,
 };
-use shopfloor_testkit::{T0, TestStore, new_task};
+use shopfloor_testkit::{T0, TestStore, name, new_task};
 
 use super::common::{claimed, raw, sql, submit};
 
@@ -83,6 +86,33 @@ pub(crate) async fn many_at_once_never_meet_a_locked_database(store: &TestStore)
     titles.sort();
     titles.dedup();
     assert_eq!(titles.len(), 20);
+}
+
+/// A client that hangs up takes its request along, wherever it stands. The connection must not stay inside a transaction
+/// that nobody knows of: what is written on it next would never be committed.
+pub(crate) async fn a_call_that_is_dropped_leaves_no_transaction_open(store: &TestStore) {
+    let settings = Settings { max_connections: 1, ..store.settings().clone() };
+    let only = Store::connect(&settings).await.expect("a store with one connection");
+    for polls in 1..=12 {
+        let _ = cut_short(submit(&only, new_task("dropped")), polls).await;
+        let project = name(&format!("kept-{polls}"));
+        projects::put(&only, &project, None, T0).await.expect("a write without a transaction of its own");
+        let kept = projects::get(store, &project).await;
+        assert!(kept.is_ok(), "after {polls} polls: {kept:?}");
+    }
+}
+
+/// Polls a future so many times and drops it; `None` unless it ended.
+async fn cut_short<F: Future>(future: F, polls: u32) -> Option<F::Output> {
+    let (mut future, mut left) = (Box::pin(future), polls);
+    std::future::poll_fn(move |cx| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        future.as_mut().poll(cx).map(Some)
+    })
+    .await
 }
 
 /// The words of the CHECK lists are the words of the domain.

@@ -23,6 +23,7 @@ shopfloor_testkit::contract!(
         the_schema_refuses_two_live_orders_of_a_task,
         many_at_once_never_meet_a_locked_database,
         text_that_a_program_printed_is_recorded_without_nul,
+        a_call_that_is_dropped_leaves_no_transaction_open,
     },
     leader::{
         one_leads_until_its_lease_ends,
