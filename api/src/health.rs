@@ -81,6 +81,11 @@ async fn readyz(State(state): State<AppState>) -> Result<Json<ReadyOut>> {
     };
     record.map_err(|what| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", what))?;
     let mut checks = vec![CheckOut { name: "record", status: "ok".to_owned(), detail: None }];
+    let dispatch = match state.queue.degraded() {
+        None => CheckOut { name: "dispatch", status: state.queue.mode().to_owned(), detail: None },
+        Some(why) => CheckOut { name: "dispatch", status: "degraded".to_owned(), detail: Some(why.to_owned()) },
+    };
+    checks.push(dispatch);
     if let Some((level, detail)) = state.sandbox.clone() {
         checks.push(CheckOut { name: "sandbox", status: level, detail: Some(detail) });
     }

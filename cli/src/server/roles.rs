@@ -108,7 +108,7 @@ pub(crate) async fn api(api: settings::Api, client: &ClientArgs) -> anyhow::Resu
     let data_dir = parts::shared_data_dir(&api.database, &client.data_dir)?;
     let stop = stop::on_signals()?;
     let listener = bind::listen(api.http.bind).await?;
-    let parts = Parts::open(&api.database.store(&data_dir), &stop).await?;
+    let parts = Parts::open(&api.database.store(&data_dir), &api.dispatch, &stop).await?;
     let mut roles = Roles::new(stop);
     output::line(format!("The API listens on http://{}", listener.local_addr().context("asking for the address")?))?;
     roles.api(listener, parts.api(&api.http, &api.retry, None)?);
@@ -121,7 +121,7 @@ pub(crate) async fn worker(worker: settings::Worker, client: &ClientArgs) -> any
     let data_dir = parts::shared_data_dir(&worker.database, &client.data_dir)?;
     let stop = stop::on_signals()?;
     let store = worker.database.store(&data_dir);
-    let (probed, parts) = tokio::join!(worker.sandbox.probe(&data_dir), Parts::open(&store, &stop));
+    let (probed, parts) = tokio::join!(worker.sandbox.probe(&data_dir), Parts::open(&store, &worker.dispatch, &stop));
     let parts = parts?;
     let name = worker.name.unwrap_or_else(host_name);
     output::line(format!("Worker {name} begins; {}", parts::sandbox_sentence(&probed)))?;
@@ -136,7 +136,7 @@ pub(crate) async fn orchestrator(orchestrator: settings::Orchestrator, client: &
     orchestrator.log.start();
     let data_dir = parts::shared_data_dir(&orchestrator.database, &client.data_dir)?;
     let stop = stop::on_signals()?;
-    let parts = Parts::open(&orchestrator.database.store(&data_dir), &stop).await?;
+    let parts = Parts::open(&orchestrator.database.store(&data_dir), &orchestrator.dispatch, &stop).await?;
     let mut roles = Roles::new(stop);
     roles.orchestrator(parts::orchestrator(&orchestrator.reap, &orchestrator.retry), parts.orchestrator());
     output::line("The orchestrator begins")?;

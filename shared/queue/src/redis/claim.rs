@@ -99,6 +99,7 @@ impl RedisQueue {
             bytes(u8::from(arm)),
         ];
         let (complete, ids, next_due, full, paused): Reply = self.link.call(Move::Claim, &arguments).await?;
+        self.link.note_complete(complete == 1);
         if complete == 0 {
             return None;
         }

@@ -72,14 +72,6 @@ impl Library {
         Self(Arc::new(Inner { source, functions, scripts, scripts_only: AtomicBool::new(false) }))
     }
 
-    /// A library that never asks for functions, as on a server without them.
-    #[cfg(test)]
-    pub(super) fn scripts_only() -> Self {
-        let library = Self::new();
-        library.0.scripts_only.store(true, Ordering::Relaxed);
-        library
-    }
-
     /// Loads the library, or finds out that the server has no functions.
     pub(super) async fn load(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
         if self.0.scripts_only.load(Ordering::Relaxed) {

@@ -50,6 +50,8 @@ struct Inner {
     trouble: Notify,
     /// Something could not be told to Redis: what it holds is not complete.
     doubt: AtomicBool,
+    /// Whether Redis said, when last asked, that it is complete.
+    complete: AtomicBool,
     workers: Mutex<HashMap<WorkerId, Bell>>,
 }
 
@@ -63,6 +65,7 @@ impl Link {
             connection: Mutex::default(),
             trouble: Notify::new(),
             doubt: AtomicBool::new(false),
+            complete: AtomicBool::new(false),
             workers: Mutex::default(),
         }))
     }
@@ -70,6 +73,16 @@ impl Link {
     /// Whether calls are answered at present.
     pub(super) fn is_up(&self) -> bool {
         lock(&self.0.connection).is_some()
+    }
+
+    /// Whether Redis, when last asked, was there and complete.
+    pub(super) fn is_complete(&self) -> bool {
+        self.is_up() && self.0.complete.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether Redis says that it is complete.
+    pub(super) fn note_complete(&self, complete: bool) {
+        self.0.complete.store(complete, Ordering::Relaxed);
     }
 
     /// The name of this process's bell.
@@ -209,6 +222,7 @@ impl Link {
                     // Whoever waited on a queue that has been emptied is called by nobody.
                     let now: Option<String> =
                         redis::cmd("GET").arg(self.0.keys.generation()).query_async(&mut line).await?;
+                    self.note_complete(now.is_some());
                     if now != known {
                         self.ring_all();
                         known = now;

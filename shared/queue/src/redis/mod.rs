@@ -91,11 +91,7 @@ impl RedisQueue {
     /// # Errors
     /// [`RedisUrlError`] for a URL that cannot be used.
     pub fn connect(store: Store, settings: &RedisSettings) -> std::result::Result<Self, RedisUrlError> {
-        Self::start(store, settings, Library::new())
-    }
-
-    fn start(store: Store, settings: &RedisSettings, library: Library) -> std::result::Result<Self, RedisUrlError> {
-        let link = Link::new(url::client(&settings.url)?, &settings.namespace, library);
+        let link = Link::new(url::client(&settings.url)?, &settings.namespace, Library::new());
         let keeper = AbortOnDropHandle::new(tokio::spawn(link.clone().keep()));
         Ok(Self {
             sql: SqlQueue::new(store.clone()),
@@ -151,11 +147,15 @@ impl RedisQueue {
 #[async_trait]
 impl Queue for RedisQueue {
     fn mode(&self) -> &'static str {
-        if self.link.is_up() { "redis" } else { self.sql.mode() }
+        if self.link.is_complete() { "redis" } else { self.sql.mode() }
     }
 
     fn degraded(&self) -> Option<&'static str> {
-        (!self.link.is_up()).then_some("Redis is away; dispatch goes straight from the record")
+        match (self.link.is_up(), self.link.is_complete()) {
+            (true, true) => None,
+            (true, false) => Some("Redis is being filled from the record; until then dispatch goes straight from it"),
+            (false, _) => Some("Redis is away; dispatch goes straight from the record"),
+        }
     }
 
     async fn publish(&self, ids: &[OrderId], now: Timestamp) -> Result<()> {

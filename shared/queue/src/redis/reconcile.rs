@@ -79,6 +79,7 @@ impl RedisQueue {
             }
         }
         let complete = self.link.call::<redis::Value>(Move::Complete, &[bytes(server)]).await;
+        self.link.note_complete(complete.is_some());
         info!(published = missing, complete = complete.is_some(), "Filled Redis from the record");
         Ok(Drift { missing, filled: complete.is_some() })
     }
