@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::{extract::State, http::header, response::IntoResponse};
 use shopfloor_domain::{Priority, question::QuestionStatus, worker::WorkerStatus};
 use shopfloor_store::{PageRequest, orders::QueueDepth, questions, questions::QuestionFilter, workers};
+use shopfloor_telemetry::Metrics;
 use tracing::warn;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -26,7 +27,12 @@ async fn metrics(State(state): State<AppState>) -> Result<impl IntoResponse> {
     if let Err(error) = refresh(&state).await {
         warn!(%error, "Could not refresh the gauges; the scrape shows their last values");
     }
-    let text = state.metrics.render().map_err(|error| ApiError::internal(&error))?;
+    text(&state.metrics)
+}
+
+/// The metrics as a response.
+pub(crate) fn text(metrics: &Metrics) -> Result<impl IntoResponse + use<>> {
+    let text = metrics.render().map_err(|error| ApiError::internal(&error))?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }
 

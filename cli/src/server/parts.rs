@@ -76,6 +76,11 @@ impl Parts {
         shopfloor_worker::Deps { store, queue, clock, metrics, sandbox: Arc::clone(&probed.sandbox) }
     }
 
+    /// What is shown of a process without an API.
+    pub(crate) fn watched(&self, stop: CancellationToken) -> shopfloor_api::Watched {
+        shopfloor_api::Watched { metrics: self.metrics.clone(), store: self.store.clone(), stop }
+    }
+
     /// The API's part of it.
     pub(crate) fn api(
         &self,
