@@ -14,4 +14,5 @@ mod socket;
 mod stream;
 mod tasks;
 mod uploads;
+mod watch;
 mod worker;

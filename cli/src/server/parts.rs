@@ -98,6 +98,12 @@ impl Parts {
         shopfloor_worker::Deps { store, queue, clock, metrics, sandbox: Arc::clone(&probed.sandbox) }
     }
 
+    /// What is shown of a process without an API.
+    pub(crate) fn watched(&self, stop: CancellationToken) -> shopfloor_api::Watched {
+        let Self { store, queue, metrics, .. } = self.clone();
+        shopfloor_api::Watched { metrics, store, queue, stop }
+    }
+
     /// The API's part of it.
     pub(crate) fn api(
         &self,

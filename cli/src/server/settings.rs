@@ -64,6 +64,8 @@ pub(crate) struct Worker {
     #[command(flatten)]
     pub(crate) sandbox: Sandbox,
     #[command(flatten)]
+    pub(crate) watch: Watch,
+    #[command(flatten)]
     pub(crate) log: Log,
 }
 
@@ -78,6 +80,8 @@ pub(crate) struct Orchestrator {
     pub(crate) retry: Retry,
     #[command(flatten)]
     pub(crate) reap: Reap,
+    #[command(flatten)]
+    pub(crate) watch: Watch,
     #[command(flatten)]
     pub(crate) log: Log,
 }
@@ -239,6 +243,16 @@ pub(crate) struct Reap {
     /// How long events and idempotency keys are kept.
     #[arg(long, env = "SHOPFLOOR_KEEP", default_value = "30d", value_parser = parse_duration)]
     pub(crate) keep: Duration,
+}
+
+/// How a role without an API is watched.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Metrics")]
+pub(crate) struct Watch {
+    /// The address that serves /metrics, /healthz and /readyz, e.g. 127.0.0.1:9100; nothing listens without it. They are open
+    /// to everybody who reaches the address.
+    #[arg(long, env = "SHOPFLOOR_METRICS_BIND")]
+    pub(crate) metrics_bind: Option<SocketAddr>,
 }
 
 /// What is logged, to standard error.

@@ -19,3 +19,5 @@ mod people;
 mod start;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod watched;
