@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
+use shopfloor_queue::Queue;
+use shopfloor_store::Store;
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -36,6 +39,17 @@ pub(crate) struct ReadyOut {
     checks: Vec<CheckOut>,
 }
 
+impl ReadyOut {
+    /// Ready, by this check, the queue's and those that are added. A degraded queue is slower and still serves.
+    pub(crate) fn new(check: CheckOut, queue: &dyn Queue) -> Self {
+        let (status, detail) = match queue.degraded() {
+            None => (queue.mode().to_owned(), None),
+            Some(why) => ("degraded".to_owned(), Some(why.to_owned())),
+        };
+        Self { status: "ready", checks: vec![check, CheckOut { name: "dispatch", status, detail }] }
+    }
+}
+
 /// One thing that was looked at.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CheckOut {
@@ -60,7 +74,7 @@ async fn health() -> Json<HealthOut> {
 
 /// The same under the name that orchestration systems look for.
 #[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, description = "Alive", body = HealthOut)))]
-async fn healthz() -> Json<HealthOut> {
+pub(crate) async fn healthz() -> Json<HealthOut> {
     health().await
 }
 
@@ -73,16 +87,21 @@ async fn healthz() -> Json<HealthOut> {
     )
 )]
 async fn readyz(State(state): State<AppState>) -> Result<Json<ReadyOut>> {
-    let record = match tokio::time::timeout(PATIENCE, state.store.ping()).await {
-        _ if state.stop.is_cancelled() => Err("the server is stopping".to_owned()),
+    let mut ready = ReadyOut::new(record(&state.store, &state.stop).await?, &*state.queue);
+    if let Some((level, detail)) = state.sandbox.clone() {
+        ready.checks.push(CheckOut { name: "sandbox", status: level, detail: Some(detail) });
+    }
+    Ok(Json(ready))
+}
+
+/// Whether the record answers and nobody has told the process to stop.
+pub(crate) async fn record(store: &Store, stop: &CancellationToken) -> Result<CheckOut> {
+    let record = match tokio::time::timeout(PATIENCE, store.ping()).await {
+        _ if stop.is_cancelled() => Err("the server is stopping".to_owned()),
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(format!("record: {error}")),
         Err(_) => Err(format!("record: no answer within {} s", PATIENCE.as_secs())),
     };
     record.map_err(|what| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", what))?;
-    let mut checks = vec![CheckOut { name: "record", status: "ok".to_owned(), detail: None }];
-    if let Some((level, detail)) = state.sandbox.clone() {
-        checks.push(CheckOut { name: "sandbox", status: level, detail: Some(detail) });
-    }
-    Ok(Json(ReadyOut { status: "ready", checks }))
+    Ok(CheckOut { name: "record", status: "ok".to_owned(), detail: None })
 }

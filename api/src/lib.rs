@@ -24,8 +24,10 @@ mod serve;
 mod strict;
 mod submit;
 mod views;
+mod watch;
 
 pub use app::{App, Settings};
 pub use openapi::openapi;
 pub use router::router;
 pub use serve::serve;
+pub use watch::{Watched, metrics_router, serve_metrics};

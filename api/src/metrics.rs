@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use axum::{extract::State, http::header, response::IntoResponse};
 use shopfloor_domain::{Priority, question::QuestionStatus, worker::WorkerStatus};
+use shopfloor_queue::Queue;
 use shopfloor_store::{PageRequest, orders::QueueDepth, questions, questions::QuestionFilter, workers};
+use shopfloor_telemetry::Metrics;
 use tracing::warn;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -26,7 +28,12 @@ async fn metrics(State(state): State<AppState>) -> Result<impl IntoResponse> {
     if let Err(error) = refresh(&state).await {
         warn!(%error, "Could not refresh the gauges; the scrape shows their last values");
     }
-    let text = state.metrics.render().map_err(|error| ApiError::internal(&error))?;
+    text(&state.metrics)
+}
+
+/// The metrics as a response.
+pub(crate) fn text(metrics: &Metrics) -> Result<impl IntoResponse + use<>> {
+    let text = metrics.render().map_err(|error| ApiError::internal(&error))?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }
 
@@ -37,11 +44,16 @@ async fn refresh(state: &AppState) -> shopfloor_store::Result<()> {
     let oldest = depth.iter().filter_map(|row| row.oldest_ready_at).min();
     let age = oldest.map_or(0, |since| now.since(since).as_secs());
     state.metrics.queue_oldest_age.with_label_values::<&str>(&[]).set(gauge(age));
-    state.metrics.dispatch_mode.reset();
-    state.metrics.dispatch_mode.with_label_values(&[state.queue.mode()]).set(1);
+    show_mode(&state.metrics, &*state.queue);
     let open = open_questions(state).await?;
     state.metrics.clarifications_open.with_label_values::<&str>(&[]).set(gauge(open));
     show_workers(state).await
+}
+
+/// Shows how dispatch goes at present.
+pub(crate) fn show_mode(metrics: &Metrics, queue: &dyn Queue) {
+    metrics.dispatch_mode.reset();
+    metrics.dispatch_mode.with_label_values(&[queue.mode()]).set(1);
 }
 
 fn show_depth(state: &AppState, depth: &[QueueDepth]) {

@@ -110,7 +110,7 @@ CREATE TABLE work_orders (
     CONSTRAINT attempts_within_claims CHECK (attempt <= epoch)
 ) {hot};
 CREATE INDEX work_orders_by_lane ON work_orders (lane, score, id, run_at) WHERE status = 'queued';
-CREATE INDEX work_orders_due ON work_orders (run_at) WHERE status = 'queued';
+CREATE INDEX work_orders_due ON work_orders (run_at, id) WHERE status = 'queued';
 CREATE INDEX work_orders_leases ON work_orders (lease_expires_at) WHERE status = 'claimed';
 CREATE INDEX work_orders_claimed_by_project ON work_orders (project_id) WHERE status = 'claimed';
 CREATE INDEX work_orders_held ON work_orders (worker_id) WHERE status = 'claimed';

@@ -33,7 +33,7 @@ async fn list_keys(_: MayAdminister, State(state): State<AppState>) -> Result<Re
 #[utoipa::path(post, path = "/keys", tag = "administration", request_body = KeyIn,
     responses((status = 201, description = "The key and its secret", body = NewKeyOut)))]
 async fn create_key(
-    _: MayAdminister,
+    MayAdminister(caller): MayAdminister,
     State(state): State<AppState>,
     Json(body): Json<KeyIn>,
 ) -> Result<(StatusCode, Reply<NewKeyOut>)> {
@@ -41,7 +41,7 @@ async fn create_key(
     if body.expires_at.is_some_and(|at| at <= now) {
         return Err(ApiError::invalid("expires_at", "is in the past"));
     }
-    let made = keys::create(&state.store, &name, body.role, body.expires_at, now).await?;
+    let made = keys::create_as(&state.store, &caller.actor(), &name, body.role, body.expires_at, now).await?;
     Ok((StatusCode::CREATED, Reply(NewKeyOut { key: made.key.into(), secret: made.secret })))
 }
 
@@ -57,5 +57,5 @@ async fn revoke_key(
     if caller.key_id == id {
         return Err(ApiError::conflict("a key cannot revoke itself").remedy("use another admin key"));
     }
-    Ok(Reply(keys::revoke(&state.store, id, state.now()).await?.into()))
+    Ok(Reply(keys::revoke_as(&state.store, &caller.actor(), id, state.now()).await?.into()))
 }

@@ -15,4 +15,5 @@ mod socket;
 mod stream;
 mod tasks;
 mod uploads;
+mod watch;
 mod worker;

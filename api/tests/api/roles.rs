@@ -110,6 +110,20 @@ fn revoked_and_expired_keys_are_refused() {
 }
 
 #[test]
+fn the_audit_log_says_who_made_and_revoked_a_key() {
+    on_sqlite(|desk| async move {
+        let make = serde_json::json!({ "name": "laptop", "role": "viewer" });
+        let made = desk.call(Method::POST, "/keys", Role::Admin, make).await.expect(201);
+        let path = format!("/keys/{}", made["id"].as_str().expect("an id"));
+        desk.call(Method::DELETE, &path, Role::Admin, serde_json::Value::Null).await.expect(200);
+        let audit = desk.call(Method::GET, "/audit?limit=2", Role::Admin, serde_json::Value::Null).await.expect(200);
+        let said = |entry: &serde_json::Value| (entry["event_type"].clone(), entry["actor"].clone());
+        let entries: Vec<_> = audit["items"].as_array().expect("entries").iter().map(said).collect();
+        assert_eq!(entries, [("key.revoked".into(), "key:admin".into()), ("key.created".into(), "key:admin".into())]);
+    });
+}
+
+#[test]
 fn the_last_admin_cannot_lock_itself_out() {
     on_sqlite(|desk| async move {
         let keys = desk.call(Method::GET, "/keys", Role::Admin, serde_json::Value::Null).await.expect(200);

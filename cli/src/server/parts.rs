@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context;
 use shopfloor_domain::{Capabilities, Clock};
 use shopfloor_pipelines::Catalog;
-use shopfloor_queue::{Queue, SqlQueue};
+use shopfloor_queue::{Fairness, Queue, RedisQueue, RedisSettings, SqlQueue};
 use shopfloor_sandbox::probe::{self, Probed};
 use shopfloor_store::Store;
 use shopfloor_telemetry::Metrics;
@@ -43,6 +43,24 @@ impl settings::Database {
     }
 }
 
+impl settings::Dispatch {
+    /// The queue on this record. A Redis that is away is no error; a URL that cannot be used is.
+    fn queue(&self, store: &Store) -> anyhow::Result<Arc<dyn Queue>> {
+        let Some(url) = &self.redis_url else { return Ok(Arc::new(SqlQueue::new(store.clone()))) };
+        let fairness = match self.fairness {
+            settings::Fairness::Projects => Fairness::Projects,
+            settings::Fairness::Arrival => Fairness::Arrival,
+        };
+        let settings = RedisSettings { url: url.clone(), namespace: self.redis_namespace.clone(), fairness };
+        match RedisQueue::connect(store.clone(), &settings) {
+            Ok(queue) => Ok(Arc::new(queue)),
+            Err(error) => {
+                Err(Failure::new(Exit::USAGE, error.to_string()).remedy("--redis-url redis://host:6379").into())
+            }
+        }
+    }
+}
+
 impl settings::Sandbox {
     /// Looks for the best sandbox there is.
     pub(crate) async fn probe(&self, data_dir: &Path) -> Probed {
@@ -57,10 +75,14 @@ impl settings::Sandbox {
 
 impl Parts {
     /// Opens the record, migrating it if need be.
-    pub(crate) async fn open(settings: &shopfloor_store::Settings, stop: &CancellationToken) -> anyhow::Result<Self> {
+    pub(crate) async fn open(
+        settings: &shopfloor_store::Settings,
+        dispatch: &settings::Dispatch,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
         let store = Store::open(settings).await.context("opening the record")?;
         let clock = clock::clock(&store, stop.clone()).await?;
-        let queue = Arc::new(SqlQueue::new(store.clone()));
+        let queue = dispatch.queue(&store)?;
         Ok(Self { store, queue, clock, metrics: Metrics::new() })
     }
 
@@ -74,6 +96,12 @@ impl Parts {
     pub(crate) fn worker(&self, probed: &Probed) -> shopfloor_worker::Deps {
         let Self { store, queue, clock, metrics } = self.clone();
         shopfloor_worker::Deps { store, queue, clock, metrics, sandbox: Arc::clone(&probed.sandbox) }
+    }
+
+    /// What is shown of a process without an API.
+    pub(crate) fn watched(&self, stop: CancellationToken) -> shopfloor_api::Watched {
+        let Self { store, queue, metrics, .. } = self.clone();
+        shopfloor_api::Watched { metrics, store, queue, stop }
     }
 
     /// The API's part of it.

@@ -69,6 +69,20 @@ impl Roles {
         });
     }
 
+    /// Adds the metrics of a process without an API, if they are to be served. Like the API they stop last.
+    pub(crate) async fn watch(&mut self, watch: &settings::Watch, parts: &Parts) -> anyhow::Result<()> {
+        let Some(bind) = watch.metrics_bind else { return Ok(()) };
+        let listener = bind::listen(bind).await?;
+        let address = listener.local_addr().context("asking for the address")?;
+        output::line(format!("Metrics are on http://{address}/metrics"))?;
+        let (watched, stop) = (parts.watched(self.stop.clone()), self.stop_api.clone());
+        self.api.spawn(async move {
+            let served = shopfloor_api::serve_metrics(listener, watched, stop).await;
+            ("metrics server", served.context("serving metrics"))
+        });
+        Ok(())
+    }
+
     /// Runs until told to stop, or until a role ends by itself, which is a failure.
     pub(crate) async fn run(mut self) -> anyhow::Result<Exit> {
         let early = tokio::select! {
@@ -108,7 +122,7 @@ pub(crate) async fn api(api: settings::Api, client: &ClientArgs) -> anyhow::Resu
     let data_dir = parts::shared_data_dir(&api.database, &client.data_dir)?;
     let stop = stop::on_signals()?;
     let listener = bind::listen(api.http.bind).await?;
-    let parts = Parts::open(&api.database.store(&data_dir), &stop).await?;
+    let parts = Parts::open(&api.database.store(&data_dir), &api.dispatch, &stop).await?;
     let mut roles = Roles::new(stop);
     output::line(format!("The API listens on http://{}", listener.local_addr().context("asking for the address")?))?;
     roles.api(listener, parts.api(&api.http, &api.retry, None)?);
@@ -121,11 +135,12 @@ pub(crate) async fn worker(worker: settings::Worker, client: &ClientArgs) -> any
     let data_dir = parts::shared_data_dir(&worker.database, &client.data_dir)?;
     let stop = stop::on_signals()?;
     let store = worker.database.store(&data_dir);
-    let (probed, parts) = tokio::join!(worker.sandbox.probe(&data_dir), Parts::open(&store, &stop));
+    let (probed, parts) = tokio::join!(worker.sandbox.probe(&data_dir), Parts::open(&store, &worker.dispatch, &stop));
     let parts = parts?;
     let name = worker.name.unwrap_or_else(host_name);
     output::line(format!("Worker {name} begins; {}", parts::sandbox_sentence(&probed)))?;
     let mut roles = Roles::new(stop);
+    roles.watch(&worker.watch, &parts).await?;
     let known = watch::Sender::new(Some(Arc::new(probed)));
     roles.worker(parts::worker(name, &worker.work, &worker.retry), parts.clone(), known.subscribe());
     finish(roles, parts).await
@@ -136,8 +151,9 @@ pub(crate) async fn orchestrator(orchestrator: settings::Orchestrator, client: &
     orchestrator.log.start();
     let data_dir = parts::shared_data_dir(&orchestrator.database, &client.data_dir)?;
     let stop = stop::on_signals()?;
-    let parts = Parts::open(&orchestrator.database.store(&data_dir), &stop).await?;
+    let parts = Parts::open(&orchestrator.database.store(&data_dir), &orchestrator.dispatch, &stop).await?;
     let mut roles = Roles::new(stop);
+    roles.watch(&orchestrator.watch, &parts).await?;
     roles.orchestrator(parts::orchestrator(&orchestrator.reap, &orchestrator.retry), parts.orchestrator());
     output::line("The orchestrator begins")?;
     finish(roles, parts).await

@@ -19,6 +19,8 @@ pub(crate) struct Up {
     #[command(flatten)]
     pub(crate) database: Database,
     #[command(flatten)]
+    pub(crate) dispatch: Dispatch,
+    #[command(flatten)]
     pub(crate) work: Work,
     #[command(flatten)]
     pub(crate) retry: Retry,
@@ -38,6 +40,8 @@ pub(crate) struct Api {
     #[command(flatten)]
     pub(crate) database: Database,
     #[command(flatten)]
+    pub(crate) dispatch: Dispatch,
+    #[command(flatten)]
     pub(crate) retry: Retry,
     #[command(flatten)]
     pub(crate) log: Log,
@@ -52,11 +56,15 @@ pub(crate) struct Worker {
     #[command(flatten)]
     pub(crate) database: Database,
     #[command(flatten)]
+    pub(crate) dispatch: Dispatch,
+    #[command(flatten)]
     pub(crate) work: Work,
     #[command(flatten)]
     pub(crate) retry: Retry,
     #[command(flatten)]
     pub(crate) sandbox: Sandbox,
+    #[command(flatten)]
+    pub(crate) watch: Watch,
     #[command(flatten)]
     pub(crate) log: Log,
 }
@@ -67,9 +75,13 @@ pub(crate) struct Orchestrator {
     #[command(flatten)]
     pub(crate) database: Database,
     #[command(flatten)]
+    pub(crate) dispatch: Dispatch,
+    #[command(flatten)]
     pub(crate) retry: Retry,
     #[command(flatten)]
     pub(crate) reap: Reap,
+    #[command(flatten)]
+    pub(crate) watch: Watch,
     #[command(flatten)]
     pub(crate) log: Log,
 }
@@ -128,6 +140,31 @@ pub(crate) struct Database {
     /// Connections at most, per process (PostgreSQL).
     #[arg(long, env = "SHOPFLOOR_DATABASE_CONNECTIONS", default_value_t = 16, value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub(crate) database_connections: u32,
+}
+
+/// How orders find their workers; the same for all processes of a fleet.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Dispatch")]
+pub(crate) struct Dispatch {
+    /// redis://…, rediss://… or unix://PATH. Without it, dispatch goes straight through the database.
+    #[arg(long, env = "SHOPFLOOR_REDIS_URL", hide_env_values = true)]
+    pub(crate) redis_url: Option<String>,
+    /// Keeps the keys of several Shopfloors on one Redis apart.
+    #[arg(long, env = "SHOPFLOOR_REDIS_NAMESPACE", default_value = "default", value_parser = word::<Name>)]
+    pub(crate) redis_namespace: Name,
+    /// Who goes first, with Redis: `projects` lets projects take turns; `arrival` goes by priority and age alone, as
+    /// without Redis.
+    #[arg(long, env = "SHOPFLOOR_FAIRNESS", default_value = "projects")]
+    pub(crate) fairness: Fairness,
+}
+
+/// Who goes first among several projects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Fairness {
+    /// Projects take turns.
+    Projects,
+    /// By priority and age alone.
+    Arrival,
 }
 
 /// How workers work.
@@ -206,6 +243,16 @@ pub(crate) struct Reap {
     /// How long events and idempotency keys are kept.
     #[arg(long, env = "SHOPFLOOR_KEEP", default_value = "30d", value_parser = parse_duration)]
     pub(crate) keep: Duration,
+}
+
+/// How a role without an API is watched.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Metrics")]
+pub(crate) struct Watch {
+    /// The address that serves /metrics, /healthz and /readyz, e.g. 127.0.0.1:9100; nothing listens without it. They are open
+    /// to everybody who reaches the address.
+    #[arg(long, env = "SHOPFLOOR_METRICS_BIND")]
+    pub(crate) metrics_bind: Option<SocketAddr>,
 }
 
 /// What is logged, to standard error.

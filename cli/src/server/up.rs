@@ -39,7 +39,7 @@ pub(crate) async fn run(up: Up, client: &ClientArgs, matches: &ArgMatches) -> an
     let listener = bind::listen(up.http.bind).await?;
     let bound = listener.local_addr().context("asking for the address")?;
     let mut probed = probe(&up, &data);
-    let parts = Parts::open(&up.database.store(data.path()), &stop).await?;
+    let parts = Parts::open(&up.database.store(data.path()), &up.dispatch, &stop).await?;
     let secret = introduce(&parts, &data, &url(bound)).await?;
     let known = timeout(PROBE_PATIENCE, known(&mut probed)).await.ok().flatten();
 

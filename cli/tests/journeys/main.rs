@@ -21,3 +21,5 @@ mod remote;
 mod start;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod watched;

@@ -10,6 +10,7 @@ use crate::{Deps, Settings};
 mod ladder;
 mod promote;
 mod prune;
+mod reconcile;
 mod rescue;
 mod sessions;
 mod workers;
@@ -17,6 +18,7 @@ mod workers;
 pub use ladder::Ladder;
 pub use promote::Promote;
 pub use prune::Prune;
+pub use reconcile::Reconcile;
 pub use rescue::Rescue;
 pub use sessions::Sessions;
 pub use workers::Workers;
@@ -70,6 +72,7 @@ pub fn all(settings: &Settings, deps: &Deps) -> Vec<Arc<dyn Loop>> {
     vec![
         Arc::new(Rescue::new(settings, deps, rand::random)),
         Arc::new(Promote::new(settings, deps)),
+        Arc::new(Reconcile::new(settings, deps)),
         Arc::new(Ladder::new(settings, deps)),
         Arc::new(Sessions::new(settings, deps)),
         Arc::new(Workers::new(settings, deps)),

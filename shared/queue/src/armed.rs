@@ -3,17 +3,13 @@
 //! A claim is the look and `wait` is the sleep, in two calls. What rings between them must be heard, so the claim arms the
 //! ear and leaves it here under its worker's id.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use shopfloor_domain::{Timestamp, WorkerId};
 use shopfloor_store::Ear;
 use tokio::time::Instant;
 
-/// Workers remembered at most. Forgetting one is harmless: it looks once more before it sleeps.
-const MAX_WORKERS: usize = 4096;
+use crate::looks::Looks;
 
 /// A look: the ear that was armed before it, and when it was.
 #[derive(Debug)]
@@ -26,47 +22,31 @@ pub(crate) struct Look {
     pub(crate) at: Instant,
 }
 
-/// The newest look of each worker.
+/// The newest look of each worker, and when delayed orders were promoted last.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Armed(Arc<Mutex<Inner>>);
-
-#[derive(Debug, Default)]
-struct Inner {
-    looks: HashMap<WorkerId, Look>,
-    promoted: Option<Timestamp>,
+pub(crate) struct Armed {
+    looks: Looks<Look>,
+    promoted: Arc<Mutex<Option<Timestamp>>>,
 }
 
 impl Armed {
     /// Notes that `worker` looked at `now`, with `ear` armed before.
     pub(crate) fn put(&self, worker: WorkerId, ear: Ear, now: Timestamp) {
-        self.insert(worker, Look { ear, now: Some(now), at: Instant::now() });
+        self.looks.put(worker, Look { ear, now: Some(now), at: Instant::now() });
     }
 
     /// Arms an ear for a worker that has not looked yet.
     pub(crate) fn put_blind(&self, worker: WorkerId, ear: Ear) {
-        self.insert(worker, Look { ear, now: None, at: Instant::now() });
+        self.looks.put(worker, Look { ear, now: None, at: Instant::now() });
     }
 
     /// The newest look of `worker`, once.
     pub(crate) fn take(&self, worker: WorkerId) -> Option<Look> {
-        self.inner().looks.remove(&worker)
+        self.looks.take(worker)
     }
 
     /// Notes a promotion at `now` and returns when the one before was: `now` itself for the first.
     pub(crate) fn promoted(&self, now: Timestamp) -> Timestamp {
-        self.inner().promoted.replace(now).unwrap_or(now)
-    }
-
-    fn insert(&self, worker: WorkerId, look: Look) {
-        let mut inner = self.inner();
-        if inner.looks.len() >= MAX_WORKERS && !inner.looks.contains_key(&worker) {
-            inner.looks.clear();
-        }
-        inner.looks.insert(worker, look);
-    }
-
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        // Every change is one call on a map: a panic elsewhere leaves nothing half-done here.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.promoted.lock().unwrap_or_else(PoisonError::into_inner).replace(now).unwrap_or(now)
     }
 }

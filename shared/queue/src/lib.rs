@@ -1,4 +1,4 @@
-//! Who is next: the [`Queue`] trait and its implementation on SQL alone.
+//! Who is next: the [`Queue`] trait and its implementations, on SQL alone and on Redis beside it.
 //!
 //! The record (`shopfloor-store`) is the truth; a queue only says who is next and wakes who waits. Orders are written by
 //! the record's own transactions and *published* here after commit. A queue may forget everything at any moment and be
@@ -14,9 +14,21 @@ use shopfloor_store::{
 };
 
 mod armed;
+mod looks;
+mod redis;
 mod sql;
 
+pub use redis::{Fairness, RedisQueue, RedisSettings, RedisUrlError};
 pub use sql::SqlQueue;
+
+/// How far a queue was from the record, and what was done about it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Drift {
+    /// Queued orders that the queue did not know; they are published now.
+    pub missing: u64,
+    /// Whether the queue had to be filled from the record and is complete now.
+    pub filled: bool,
+}
 
 /// Who is next.
 ///
@@ -59,4 +71,16 @@ pub trait Queue: Send + Sync + 'static {
 
     /// Depth per queue and priority.
     async fn depth(&self, now: Timestamp) -> Result<Vec<QueueDepth>>;
+
+    /// Why dispatch is slower than it is meant to be; `None` when all is well.
+    fn degraded(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Holds the queue against the record and publishes what it does not know. A queue that has no state of its own
+    /// cannot drift.
+    async fn reconcile(&self, now: Timestamp) -> Result<Drift> {
+        let _ = now;
+        Ok(Drift::default())
+    }
 }

@@ -3,7 +3,7 @@
 use std::{path::Path, str::FromStr as _, time::Duration};
 
 use sea_orm::sqlx::{
-    self, ConnectOptions as _, Connection as _, PgPool, SqlitePool,
+    self, ConnectOptions as _, Connection as _, PgPool, SqliteConnection, SqlitePool,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -61,12 +61,14 @@ pub(crate) async fn sqlite(url: &str) -> Result<(SqlitePool, SqlitePool)> {
         .foreign_keys(true)
         .disable_statement_logging();
     let pool = SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).test_before_acquire(false);
+    // In memory the connection is the database, so it is kept whatever happens.
     if url.contains(":memory:") || url.contains("mode=memory") {
         let only = pool.max_connections(1).acquire_timeout(WRITER_TIMEOUT);
         let only = only.connect_with(options.shared_cache(false)).await.doing(DOING)?;
         return Ok((only.clone(), only));
     }
     create_parent(options.get_filename())?;
+    let pool = pool.after_release(|connection, _| Box::pin(is_out_of_transactions(connection)));
     // FULL: a commit that was confirmed survives a power cut.
     let options = options
         .journal_mode(SqliteJournalMode::Wal)
@@ -77,6 +79,17 @@ pub(crate) async fn sqlite(url: &str) -> Result<(SqlitePool, SqlitePool)> {
     let reader = pool.max_connections(READERS).acquire_timeout(ACQUIRE_TIMEOUT);
     let reader = connect_patiently(reader, options.pragma("query_only", "ON")).await.doing(DOING)?;
     Ok((writer, reader))
+}
+
+/// Whether a connection that is handed back to its pool may be used again.
+///
+/// SQLite ends a transaction by itself when the disk is full or fails. The ROLLBACK that follows finds none, sqlx takes
+/// that for a rollback that failed and goes on believing in the transaction. From then on every BEGIN would be a savepoint
+/// in a transaction that nobody ever commits: confirmed writes would be lost. Such a connection is closed.
+async fn is_out_of_transactions(connection: &mut SqliteConnection) -> std::result::Result<bool, sqlx::Error> {
+    // The rollback of a dropped transaction is only under way; the ping waits until it has been carried out.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// Connects, a few times if need be: SQLite does not wait when two processes switch a new file to WAL at once.
@@ -103,4 +116,49 @@ fn create_parent(path: &Path) -> Result<()> {
         field: "database_url",
         problem: format!("the folder of `{}` cannot be made: {error}", path.display()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{
+        ConnectionTrait as _, DatabaseConnection, SqliteTransactionMode, SqlxSqliteConnector, TransactionOptions,
+    };
+
+    use super::*;
+    use crate::tx::begin_whole;
+
+    async fn begin(writer: &DatabaseConnection) -> sea_orm::DatabaseTransaction {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        begin_whole(writer, options).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_confirmed_after_a_full_disk_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("full.db").display());
+        let (writer, reader) = sqlite(&url).await.unwrap();
+        let writer = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer);
+        writer.execute_unprepared("CREATE TABLE things (thing BLOB NOT NULL)").await.unwrap();
+
+        // This connection may not let the file grow: to SQLite that is a full disk.
+        writer.execute_unprepared("PRAGMA max_page_count = 4").await.unwrap();
+        let tx = begin(&writer).await;
+        let full = tx.execute_unprepared("INSERT INTO things VALUES (zeroblob(1000000))").await;
+        assert!(full.unwrap_err().to_string().contains("full"));
+        drop(tx);
+
+        for kept in 1..=2 {
+            let tx = begin(&writer).await;
+            tx.execute_unprepared("INSERT INTO things VALUES (x'00')").await.unwrap();
+            drop(tx);
+            let tx = begin(&writer).await;
+            tx.execute_unprepared("INSERT INTO things VALUES (x'01')").await.unwrap();
+            tx.commit().await.unwrap();
+            let seen: i64 = sqlx::query_scalar("SELECT count(*) FROM things").fetch_one(&reader).await.unwrap();
+            assert_eq!(seen, kept, "others see what was confirmed, and that only");
+        }
+    }
 }

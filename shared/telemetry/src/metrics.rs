@@ -84,6 +84,10 @@ metrics! {
     fenced_writes: IntCounterVec = "shopfloor_fenced_writes_total" ["op"],
     /// The dispatch mode in force: 1 for it, 0 for others.
     dispatch_mode: IntGaugeVec = "shopfloor_dispatch_mode" ["mode"],
+    /// Queued orders that the queue did not know at the last look, by kind.
+    reconcile_drift: IntGaugeVec = "shopfloor_reconcile_drift" ["kind"],
+    /// How often an emptied queue was filled from the record.
+    queue_fills: IntCounterVec = "shopfloor_queue_fills_total" [],
     /// Worker slots.
     worker_slots: IntGaugeVec = "shopfloor_worker_slots" ["state"],
     /// Workers; refreshed at every scrape.

@@ -27,7 +27,7 @@ use crate::{
     tx::{Tx, retrying},
 };
 
-const DOING: &str = "claiming orders";
+pub(super) const DOING: &str = "claiming orders";
 /// Others may take everything between the plan and the claim; then there may still be something in other lanes.
 const PLANS: u32 = 3;
 
@@ -39,9 +39,7 @@ const PLANS: u32 = 3;
 /// # Errors
 /// `NotFound` for a worker that never registered, `Database`.
 pub async fn claim(store: &Store, request: &ClaimRequest, now: Timestamp) -> Result<Vec<ClaimedOrder>> {
-    let worker = worker::Entity::find_by_id(request.worker_id.0).one(store.read()).await.doing(DOING)?;
-    let worker = worker.ok_or_else(|| StoreError::not_found("worker", request.worker_id))?;
-    if worker.removed_at.is_some() {
+    if !may_claim(store, request).await? {
         return Ok(Vec::new());
     }
     let limit = u64::from(request.limit.clamp(1, ClaimRequest::MAX));
@@ -56,6 +54,13 @@ pub async fn claim(store: &Store, request: &ClaimRequest, now: Timestamp) -> Res
         }
     }
     Ok(Vec::new())
+}
+
+/// Whether the worker is still wanted: one that was removed gets nothing.
+pub(super) async fn may_claim(store: &Store, request: &ClaimRequest) -> Result<bool> {
+    let worker = worker::Entity::find_by_id(request.worker_id.0).one(store.read()).await.doing(DOING)?;
+    let worker = worker.ok_or_else(|| StoreError::not_found("worker", request.worker_id))?;
+    Ok(worker.removed_at.is_none())
 }
 
 async fn claim_once(store: &Store, request: &ClaimRequest, plan: &Plan, now: Timestamp) -> Result<Vec<ClaimedOrder>> {
@@ -83,7 +88,7 @@ async fn claim_once(store: &Store, request: &ClaimRequest, plan: &Plan, now: Tim
 }
 
 /// How many more orders the project may run. Its row stays locked, so that claims of this project come one after another.
-async fn lock_room(tx: &Tx, project: ProjectId) -> Result<lanes::Room> {
+pub(super) async fn lock_room(tx: &Tx, project: ProjectId) -> Result<lanes::Room> {
     let row = project::Entity::find_by_id(project.0).lock(LockType::NoKeyUpdate);
     row.one(tx.db()).await.doing(DOING)?;
     lanes::room(tx.db(), Some(project)).await
@@ -107,7 +112,7 @@ async fn lock_due(tx: &Tx, quota: &Quota, left: u64, now: Timestamp) -> Result<V
 }
 
 /// Makes the claim true: one statement mints the epochs and counts the attempts.
-async fn mint(tx: &Tx, request: &ClaimRequest, ids: Vec<Uuid>, now: Timestamp) -> Result<Vec<Order>> {
+pub(super) async fn mint(tx: &Tx, request: &ClaimRequest, ids: Vec<Uuid>, now: Timestamp) -> Result<Vec<Order>> {
     let rows = Entity::update_many()
         .col_expr(Column::Status, Expr::value(OrderStatus::Claimed.as_str()))
         .col_expr(Column::Epoch, Expr::cust("epoch + 1"))
@@ -126,7 +131,7 @@ async fn mint(tx: &Tx, request: &ClaimRequest, ids: Vec<Uuid>, now: Timestamp) -
 }
 
 /// Opens a session and begins an execution for each order, and starts its task and run.
-async fn begin_attempts(
+pub(super) async fn begin_attempts(
     tx: &Tx,
     request: &ClaimRequest,
     orders: Vec<Order>,

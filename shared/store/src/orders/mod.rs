@@ -8,6 +8,7 @@ use shopfloor_domain::{
     Timestamp, WorkerId, order::OrderStatus, session::EndReason,
 };
 
+mod admit;
 mod cancel;
 mod claim;
 mod conclude;
@@ -18,6 +19,7 @@ mod insert;
 mod lanes;
 mod lock;
 mod park;
+mod place;
 mod priority;
 mod read;
 mod renew;
@@ -25,6 +27,7 @@ mod requeue;
 mod rescue;
 mod row;
 
+pub use admit::{Admitted, admit};
 pub(crate) use cancel::{CancelOutcome, cancel_live};
 pub use claim::claim;
 pub(crate) use conclude::release;
@@ -33,6 +36,7 @@ pub use finish::finish;
 pub(crate) use insert::{NewOrder, ensure_queue, insert, insert_many};
 pub(crate) use lock::{lock, lock_claimed, lock_live};
 pub(crate) use park::resume_parked;
+pub use place::{DueCursor, Place, ProjectRoom, due_last, places, queued_after, rooms};
 pub(crate) use priority::reprioritise;
 pub use read::{dead, get, of_task};
 pub use renew::renew;

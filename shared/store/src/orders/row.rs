@@ -48,7 +48,7 @@ impl TryFrom<Model> for Order {
     }
 }
 
-fn needs(key: &str) -> Result<Capabilities> {
+pub(super) fn needs(key: &str) -> Result<Capabilities> {
     Capabilities::from_key(key).map_err(|problem| StoreError::corrupt("work_orders.needs", problem))
 }
 

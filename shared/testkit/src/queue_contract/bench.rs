@@ -1,13 +1,16 @@
 //! What a case works with.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use serde_json::json;
 use shopfloor_domain::{
     Clock, Fence, Name, OrderId, Priority, ProjectId, RunId, Timestamp, WorkerId, backoff::RetryPolicy,
     order::OrderStatus, step::StepKind, time::ManualClock,
 };
-use shopfloor_queue::{Queue, SqlQueue};
+use shopfloor_queue::{Drift, Fairness, Queue, RedisQueue, RedisSettings, SqlQueue};
 use shopfloor_store::{
     orders::{self, ClaimRequest, ClaimedOrder, Order, Rescued, Verdict},
     projects,
@@ -17,7 +20,7 @@ use shopfloor_store::{
     workers,
 };
 
-use crate::{Backend, T0, TestStore, new_task, worker};
+use crate::{Backend, RedisServer, T0, TestStore, new_task, soon, worker};
 
 /// How long a claim of a case lasts.
 pub const LEASE: Duration = Duration::from_secs(10);
@@ -34,6 +37,8 @@ pub struct Bench {
     pub queue: Arc<dyn Queue>,
     /// Moved by the case only.
     pub clock: Arc<ManualClock>,
+    /// The Redis behind the queue, if there is one.
+    pub redis: Option<Arc<Mutex<RedisServer>>>,
 }
 
 impl std::fmt::Debug for Bench {
@@ -46,7 +51,7 @@ impl std::fmt::Debug for Bench {
 impl Bench {
     /// A bench with any queue.
     pub fn new(store: TestStore, queue: Arc<dyn Queue>) -> Self {
-        Self { store: Arc::new(store), queue, clock: Arc::new(ManualClock::at(T0)) }
+        Self { store: Arc::new(store), queue, clock: Arc::new(ManualClock::at(T0)), redis: None }
     }
 
     /// A bench with the queue on SQL alone.
@@ -54,6 +59,37 @@ impl Bench {
         let store = crate::store(backend).await;
         let queue = Arc::new(SqlQueue::new(store.clone()));
         Self::new(store, queue)
+    }
+
+    /// A bench with the queue on a Redis of its own, connected and complete.
+    pub async fn redis(backend: Backend, fairness: Fairness) -> Self {
+        let (store, redis) = (crate::store(backend).await, RedisServer::start());
+        let settings = RedisSettings { url: redis.url(), namespace: Name::DEFAULT, fairness };
+        let queue = RedisQueue::connect(store.clone(), &settings).expect("the test's Redis URL");
+        let redis = Some(Arc::new(Mutex::new(redis)));
+        let bench = Self { redis, ..Self::new(store, Arc::new(queue)) };
+        bench.filled().await;
+        bench
+    }
+
+    /// Waits until the queue on Redis is connected, and fills it from the record. Returns what was missing.
+    pub async fn filled(&self) -> u64 {
+        soon("a complete queue on Redis", async {
+            loop {
+                match self.queue.reconcile(self.now()).await.expect("reconciling") {
+                    Drift { filled: true, missing } => return missing,
+                    // The connection is made by a task of the queue's own, and nobody tells when.
+                    _ => tokio::time::sleep(Duration::from_millis(5)).await,
+                }
+            }
+        })
+        .await
+    }
+
+    /// Does something to the Redis behind the queue.
+    pub fn with_redis<T>(&self, act: impl FnOnce(&mut RedisServer) -> T) -> T {
+        let redis = self.redis.as_ref().expect("a bench with Redis");
+        act(&mut redis.lock().expect("the test's Redis"))
     }
 
     /// The time on the clock.

@@ -1,0 +1,90 @@
+//! Holding Redis against the record, for ever: what is missing is published, and what was emptied is filled again.
+
+use std::sync::{Mutex, PoisonError};
+
+use shopfloor_domain::Timestamp;
+use shopfloor_store::{
+    Result,
+    orders::{self, DueCursor, Place},
+};
+use tracing::{info, warn};
+
+use super::{
+    RedisQueue,
+    library::{Move, bytes},
+};
+use crate::Drift;
+
+/// Orders read from the record at once while filling Redis.
+const PAGE: u64 = 2000;
+/// Orders looked at in one pass at each end of the queue: those that should run next, and those that came last.
+const ENDS: u64 = 200;
+
+/// Where the sweep through the queue stands.
+#[derive(Debug, Default)]
+pub(super) struct Sweep(Mutex<Option<DueCursor>>);
+
+impl Sweep {
+    fn get(&self) -> Option<DueCursor> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, place: Option<DueCursor>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = place;
+    }
+}
+
+impl RedisQueue {
+    /// One pass: fills a queue that is not complete; otherwise looks at both ends of it and at one more page.
+    pub(super) async fn reconcile_once(&self, now: Timestamp) -> Result<Drift> {
+        let Some((server, generation)) = self.link.generations().await else { return Ok(Drift::default()) };
+        if generation.as_deref() != Some(server.as_str()) {
+            return self.fill(&server, now).await;
+        }
+        let mut missing = 0;
+        for places in [
+            orders::queued_after(&self.store, None, ENDS).await?,
+            orders::due_last(&self.store, now, ENDS).await?,
+            self.next_page().await?,
+        ] {
+            missing += self.publish_places(&places, now).await.unwrap_or(0);
+        }
+        if missing > 0 {
+            warn!(missing, "Redis did not know of queued orders; published them");
+        }
+        Ok(Drift { missing, filled: false })
+    }
+
+    async fn next_page(&self) -> Result<Vec<Place>> {
+        let places = orders::queued_after(&self.store, self.sweep.get(), PAGE).await?;
+        self.sweep.set(places.last().filter(|_| places.len() as u64 == PAGE).map(cursor));
+        Ok(places)
+    }
+
+    /// Publishes every queued order, and then declares the queue complete. Until then claims go to the record. An order
+    /// that is queued while this runs is published by whoever queued it.
+    async fn fill(&self, server: &str, now: Timestamp) -> Result<Drift> {
+        // In doubt until the end: the mark of another server may have come with its data.
+        if self.link.call::<redis::Value>(Move::Complete, &[Vec::new()]).await.is_none() {
+            return Ok(Drift::default());
+        }
+        let (mut missing, mut after) = (0, None);
+        loop {
+            let places = orders::queued_after(&self.store, after, PAGE).await?;
+            let Some(last) = places.last() else { break };
+            after = Some(cursor(last));
+            match self.publish_places(&places, now).await {
+                Some(added) => missing += added,
+                None => return Ok(Drift { missing, filled: false }),
+            }
+        }
+        let complete = self.link.call::<redis::Value>(Move::Complete, &[bytes(server)]).await;
+        self.link.note_complete(complete.is_some());
+        info!(published = missing, complete = complete.is_some(), "Filled Redis from the record");
+        Ok(Drift { missing, filled: complete.is_some() })
+    }
+}
+
+fn cursor(place: &Place) -> DueCursor {
+    DueCursor { run_at: place.run_at, id: place.id }
+}
