@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures::StreamExt as _;
-use shopfloor_domain::{Clock as _, SystemClock, event::EventKind};
+use shopfloor_domain::{Clock as _, event::EventKind, time::SystemClock};
 use shopfloor_events::{EventLog, redis::fan_out};
 use shopfloor_store::{
     Backend, Settings, Store,
@@ -25,7 +25,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-const SAMPLES: usize = 500;
+const SAMPLES: usize = 200;
 const BETWEEN: Duration = Duration::from_millis(10);
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         println!("{SAMPLES} commits of another process, from the end of the commit to the reader, in ms");
         let redis = RedisServer::start();
-        for writers in [0, 4] {
+        for writers in [4, 0] {
             for url in ["", &redis.url()] {
                 measure(&store(Backend::Postgres).await, url, writers).await?;
             }
