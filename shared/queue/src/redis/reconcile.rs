@@ -6,6 +6,7 @@ use shopfloor_domain::Timestamp;
 use shopfloor_store::{
     Result,
     orders::{self, DueCursor, Place},
+    queues,
 };
 use tracing::{info, warn};
 
@@ -65,8 +66,11 @@ impl RedisQueue {
     /// that is queued while this runs is published by whoever queued it.
     async fn fill(&self, server: &str, now: Timestamp) -> Result<Drift> {
         // In doubt until the end: the mark of another server may have come with its data.
-        if self.link.call::<redis::Value>(Move::Complete, &[Vec::new()]).await.is_none() {
+        let Some(doubts) = self.link.call::<u64>(Move::Complete, &[Vec::new()]).await else {
             return Ok(Drift::default());
+        };
+        for queue in queues::list(&self.store).await? {
+            self.note_pause(&queue.name, queue.paused_at.is_some()).await;
         }
         let (mut missing, mut after) = (0, None);
         loop {
@@ -78,10 +82,11 @@ impl RedisQueue {
                 None => return Ok(Drift { missing, filled: false }),
             }
         }
-        let complete = self.link.call::<redis::Value>(Move::Complete, &[bytes(server)]).await;
-        self.link.note_complete(complete.is_some());
-        info!(published = missing, complete = complete.is_some(), "Filled Redis from the record");
-        Ok(Drift { missing, filled: complete.is_some() })
+        let declared = [bytes(server), bytes(doubts)];
+        let filled = self.link.call::<u64>(Move::Complete, &declared).await == Some(1);
+        self.link.note_complete(filled);
+        info!(published = missing, filled, "Filled Redis from the record");
+        Ok(Drift { missing, filled })
     }
 }
 
