@@ -110,6 +110,11 @@ impl ApiError {
         self.field(field)
     }
 
+    /// Whether it is the answer to a ghost.
+    pub(crate) const fn is_fenced(&self) -> bool {
+        self.fenced.is_some()
+    }
+
     /// The problem, for frames that are no HTTP response.
     pub(crate) fn problem(&self) -> &Problem {
         &self.problem

@@ -7,6 +7,7 @@ mod app;
 pub mod auth;
 mod content;
 pub mod error;
+mod external;
 mod extract;
 mod guard;
 mod health;

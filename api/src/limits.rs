@@ -10,6 +10,14 @@ pub(crate) const INPUT_BYTES: usize = 256 * 1024;
 pub(crate) const RESULT_BYTES: usize = 512 * 1024;
 /// An answer as JSON, in bytes.
 pub(crate) const ANSWER_BYTES: usize = 64 * 1024;
+/// Answers to choose from.
+pub(crate) const OPTIONS: usize = 100;
+/// The options, the schema or the default of a remote worker's question as JSON, in bytes.
+pub(crate) const QUESTION_BYTES: usize = 64 * 1024;
+/// How long a person may be given for an answer, in seconds: 30 days.
+pub(crate) const DEADLINE_SECONDS: u64 = 30 * 24 * 3600;
+/// Questions that the workers of one run may put.
+pub(crate) const QUESTIONS: usize = 100;
 /// A chat message, a comment or an error, in bytes.
 pub(crate) const MESSAGE_BYTES: usize = 16 * 1024;
 /// A name or another one-line text, in characters.

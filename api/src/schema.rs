@@ -6,9 +6,22 @@ use serde_json::Value;
 use crate::error::{ApiError, Result};
 
 /// Compiles a schema. References lead nowhere outside it, and patterns run in linear time.
-fn compile(schema: &Value) -> Result<Validator> {
+fn build(schema: &Value) -> std::result::Result<Validator, String> {
     let options = jsonschema::options().offline().with_pattern_options(PatternOptions::regex());
-    options.build(schema).map_err(|error| ApiError::internal(&error.to_string()))
+    options.build(schema).map_err(|error| error.to_string())
+}
+
+/// Compiles a schema of the record, which was checked when it came in.
+fn compile(schema: &Value) -> Result<Validator> {
+    build(schema).map_err(|error| ApiError::internal(&error))
+}
+
+/// Fails unless the request's `field` is a schema, or `null`.
+pub(crate) fn must_compile(field: &str, schema: &Value) -> Result<()> {
+    if schema.is_null() {
+        return Ok(());
+    }
+    build(schema).map(drop).map_err(|error| ApiError::invalid(field, format!("is no JSON Schema: {error}")))
 }
 
 /// Fails unless `value`, the request's `field`, fits `schema`; the first misfit is named by its path.

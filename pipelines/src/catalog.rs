@@ -14,6 +14,7 @@ use crate::{
 /// The built-in files.
 const BUILT_IN: &[(&str, &str)] = &[
     ("ask-and-run.toml", include_str!("../builtin/ask-and-run.toml")),
+    ("external.toml", include_str!("../builtin/external.toml")),
     ("review-and-run.toml", include_str!("../builtin/review-and-run.toml")),
     ("run-code.toml", include_str!("../builtin/run-code.toml")),
 ];

@@ -30,7 +30,12 @@ pub struct Pipeline {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 2700))]
     pub max_seconds: Option<u64>,
-    /// The steps, first to last.
+    /// Whether remote workers do the whole work, each in its own way: such a pipeline has no steps, and `needs` says which
+    /// workers take it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub external: bool,
+    /// The steps, first to last; none when `external`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 64))]
     pub steps: Vec<Step>,
 }

@@ -34,9 +34,12 @@ impl fmt::Display for Problem {
 
 /// The first thing that is wrong with a pipeline.
 pub(crate) fn problem(pipeline: &Pipeline) -> Option<Problem> {
-    let whole = |field: &str, problem: String| Some(Problem { step: None, field: field.to_owned(), problem });
+    let whole = whole_problem;
     if pipeline.description.trim().is_empty() {
         return whole("description", "say in one sentence what it does".to_owned());
+    }
+    if pipeline.external {
+        return external_problem(pipeline);
     }
     if pipeline.steps.is_empty() {
         return whole("steps", "a pipeline needs at least one step".to_owned());
@@ -54,6 +57,26 @@ pub(crate) fn problem(pipeline: &Pipeline) -> Option<Problem> {
         let (field, problem) = step_problem(&pipeline.steps[..index], step).err()?;
         Some(Problem { step: Some(index), field: format!("steps.{}.{field}", step.name), problem })
     })
+}
+
+fn whole_problem(field: &str, problem: String) -> Option<Problem> {
+    Some(Problem { step: None, field: field.to_owned(), problem })
+}
+
+/// What is wrong with a pipeline whose work is done elsewhere.
+fn external_problem(pipeline: &Pipeline) -> Option<Problem> {
+    if !pipeline.steps.is_empty() {
+        return whole_problem("steps", "an external pipeline has none: its workers do the work".to_owned());
+    }
+    if pipeline.max_seconds.is_some() {
+        return whole_problem("max_seconds", "the workers of an external pipeline mind their own time".to_owned());
+    }
+    if pipeline.needs.0.is_empty() {
+        let problem = "name a capability of the workers that do it, or every worker would take it".to_owned();
+        return whole_problem("needs", problem);
+    }
+    let problem = pipeline.input_schema.as_ref().and_then(schema_problem)?;
+    whole_problem("input_schema", problem)
 }
 
 type Checked = Result<(), (&'static str, String)>;

@@ -25,7 +25,8 @@ fn built_in_pipelines_load() {
     assert_eq!(kinds("run-code"), ["critic", "sandbox"]);
     assert_eq!(kinds("review-and-run"), ["critic", "approval", "sandbox"]);
     assert_eq!(kinds("ask-and-run"), ["ask", "critic", "sandbox"]);
-    assert_eq!(catalog.entries().count(), 3);
+    assert_eq!(kinds("external"), [""; 0]);
+    assert_eq!(catalog.entries().count(), 4);
 }
 
 #[test]
@@ -61,7 +62,7 @@ fn a_folder_adds_and_replaces() {
     fs::write(folder.path().join("mine.toml"), text).unwrap();
     fs::write(folder.path().join("notes.md"), "not a pipeline").unwrap();
     let catalog = Catalog::load(Some(folder.path())).unwrap();
-    assert_eq!(catalog.entries().count(), 4);
+    assert_eq!(catalog.entries().count(), 5);
     assert_eq!(catalog.get(&name("mine")).unwrap().source, text);
 }
 

@@ -16,7 +16,7 @@ fn mistakes_in_form() {
     refused("steps = [", "p.toml:3: steps: unclosed array, expected `]`");
     refused(
         "surprise = 1\nsteps = []",
-        "p.toml:3: surprise: unknown field `surprise`, expected one of `name`, `description`, `needs`, `input_schema`, `max_seconds`, `steps`",
+        "p.toml:3: surprise: unknown field `surprise`, expected one of `name`, `description`, `needs`, `input_schema`, `max_seconds`, `external`, `steps`",
     );
     refused(
         "[[steps]]\nname = \"a\"\nkind = \"sandbox\"\nwall_seconds = \"ten\"",
@@ -60,6 +60,17 @@ fn reserved_kinds_are_not_there_yet() {
 fn mistakes_in_meaning() {
     let critic = |name: &str, rest: &str| format!("[[steps]]\nname = \"{name}\"\nkind = \"critic\"\n{rest}\n");
     refused("steps = []", "p.toml: steps: a pipeline needs at least one step");
+    refused("", "p.toml: steps: a pipeline needs at least one step");
+    for (rest, expected) in [
+        ("", "needs: name a capability of the workers that do it, or every worker would take it"),
+        ("needs = [\"a\"]\nmax_seconds = 1", "max_seconds: the workers of an external pipeline mind their own time"),
+    ] {
+        refused(&format!("external = true\n{rest}"), &format!("p.toml: {expected}"));
+    }
+    refused(
+        &format!("external = true\nneeds = [\"a\"]\n{}", critic("a", "")),
+        "p.toml: steps: an external pipeline has none: its workers do the work",
+    );
     refused(
         &format!("{}{}", critic("a", ""), critic("a", "")),
         "p.toml:7: steps.a.name: there is another step `a` before it",

@@ -80,14 +80,18 @@ pub(crate) async fn answer(state: &AppState, caller: &Caller, id: QuestionId, an
 /// Fails unless the question takes this answer.
 fn check(question: &Question, answer: &Value) -> Result<()> {
     text::json("answer", answer, limits::ANSWER_BYTES)?;
-    if question.kind == QuestionKind::Approval {
-        return schema::check("answer", &approval(), answer);
+    fits("answer", question.kind, &question.options, &question.schema, answer)
+}
+
+/// Fails unless the request's `field` is an answer that a question of this kind takes.
+pub(crate) fn fits(field: &str, kind: QuestionKind, options: &[Value], form: &Value, answer: &Value) -> Result<()> {
+    if kind == QuestionKind::Approval {
+        return schema::check(field, &approval(), answer);
     }
-    if !question.options.is_empty() && !question.options.contains(answer) {
-        let options = Value::from(question.options.clone()).to_string();
-        return Err(ApiError::invalid("answer", format!("must be one of {options}")));
+    if !options.is_empty() && !options.contains(answer) {
+        return Err(ApiError::invalid(field, format!("must be one of {}", Value::from(options.to_vec()))));
     }
-    schema::check("answer", &question.schema, answer)
+    schema::check(field, form, answer)
 }
 
 /// What an approval takes.

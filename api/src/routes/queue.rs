@@ -2,7 +2,7 @@
 
 pub(crate) mod claim;
 mod dead;
-mod report;
+pub(crate) mod report;
 
 use axum::{Json as Reply, extract::State, http::StatusCode};
 use serde_json::Value;

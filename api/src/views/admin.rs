@@ -115,7 +115,9 @@ pub(crate) struct PipelineOut {
     source: String,
     /// JSON Schema of a task's `input`; `null` when anything goes.
     input_schema: Option<Value>,
-    /// The names of its steps.
+    /// Whether remote workers do the whole work.
+    external: bool,
+    /// The names of its steps; none when `external`.
     steps: Vec<Name>,
 }
 
@@ -129,6 +131,7 @@ impl From<&Entry> for PipelineOut {
             version: entry.version.clone(),
             source: entry.source.clone(),
             input_schema: pipeline.input_schema.clone(),
+            external: pipeline.external,
             steps: pipeline.steps.iter().map(|step| step.name.clone()).collect(),
         }
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shopfloor_domain::{
-    Epoch, OrderId, QuestionId, StepId, TaskId, Timestamp,
+    Epoch, Name, OrderId, QuestionId, StepId, TaskId, Timestamp,
     question::{OnDeadline, QuestionKind, QuestionStatus, Rung},
 };
 use shopfloor_store::questions::{Question, QuestionFilter};
@@ -70,6 +70,53 @@ view! {
 pub(crate) struct AnswerIn {
     /// One of the options, or a value that fits the schema; for an approval `{"approved": true, "comment": "…"}`.
     pub(crate) answer: Value,
+}
+
+/// A question that a remote worker puts to people.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PutIn {
+    /// The worker's own name for it, unique within the task's run: the answer comes back under this name, and putting it
+    /// twice puts it once.
+    pub(crate) name: Name,
+    /// The question, in Markdown; at most 16 KiB.
+    pub(crate) prompt: String,
+    /// `clarification` when absent, or `approval`: yes or no, with a comment.
+    #[serde(default)]
+    pub(crate) kind: Option<QuestionKind>,
+    /// At most 100 answers to choose from; any answer goes when there are none.
+    #[serde(default)]
+    pub(crate) options: Vec<Value>,
+    /// JSON Schema of the answer; `null` for any.
+    #[serde(default)]
+    pub(crate) schema: Value,
+    /// The answer that counts when nobody gives one in time.
+    #[serde(default)]
+    pub(crate) default: Option<Value>,
+    /// What happens when the deadline passes; `default` when absent.
+    #[serde(default)]
+    pub(crate) on_deadline: OnDeadline,
+    /// How long people have, 1 second to 30 days; 24 hours when absent.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 2592000)]
+    pub(crate) deadline_seconds: Option<u64>,
+}
+
+/// What became of a question that a remote worker has put.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AnswerOut {
+    /// The worker's name for it.
+    pub(crate) name: String,
+    /// The question.
+    pub(crate) question_id: QuestionId,
+    /// `open`, `answered`, or `expired` when the deadline answered.
+    pub(crate) status: QuestionStatus,
+    /// The answer: a person's, the default, or `{"rejected": true}`. For an approval `{"approved": …, "comment": …}`.
+    pub(crate) answer: Option<Value>,
+    /// Who answered; `deadline` when nobody did.
+    pub(crate) answered_by: Option<String>,
+    /// When.
+    pub(crate) answered_at: Option<Timestamp>,
 }
 
 /// What became of an answer.

@@ -12,7 +12,10 @@ use shopfloor_store::{
 };
 use utoipa::ToSchema;
 
-use super::tasks::TaskOut;
+use super::{
+    questions::{AnswerOut, PutIn, QuestionOut},
+    tasks::TaskOut,
+};
 
 view! {
     /// An order: one entry of a task in a queue.
@@ -108,6 +111,9 @@ pub(crate) struct ClaimedOut {
     pub(crate) fence: Fence,
     /// The task.
     pub(crate) task: TaskOut,
+    /// What the workers of an external pipeline have asked so far, in the order of asking: a worker that finds its question
+    /// here goes on with the answer instead of asking again.
+    pub(crate) answers: Vec<AnswerOut>,
 }
 
 /// Orders in hand.
@@ -144,11 +150,18 @@ pub(crate) struct FenceIn {
     pub(crate) epoch: i64,
 }
 
-impl FenceIn {
-    pub(crate) const fn fence(self) -> Fence {
-        Fence { order_id: self.order_id, epoch: Epoch(self.epoch) }
-    }
+/// Gives the reports about one claim its fence.
+macro_rules! fenced {
+    ($($body:ident),+) => {$(
+        impl $body {
+            /// The claim that is shown.
+            pub(crate) const fn fence(&self) -> Fence {
+                Fence { order_id: self.order_id, epoch: Epoch(self.epoch) }
+            }
+        }
+    )+};
 }
+fenced!(FenceIn, CompleteIn, FailIn, ReleaseIn, ParkIn);
 
 /// What became of one lease.
 #[derive(Debug, Serialize, ToSchema)]
@@ -224,6 +237,28 @@ pub(crate) struct ReleaseIn {
     /// Confirms a requested cancellation instead.
     #[serde(default)]
     pub(crate) cancelled: bool,
+}
+
+/// The order waits for a person.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ParkIn {
+    /// The order.
+    pub(crate) order_id: OrderId,
+    /// The epoch it was claimed with.
+    #[schema(minimum = 0)]
+    pub(crate) epoch: i64,
+    /// What it waits for.
+    pub(crate) question: PutIn,
+}
+
+/// A parked order. Nothing of it is the worker's any more.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ParkedOut {
+    /// The order: `parked`, `queued` when the answer was there already, or `cancelled` when that was asked for.
+    pub(crate) order: OrderOut,
+    /// The question.
+    pub(crate) question: QuestionOut,
 }
 
 /// A task to run again. `POST /queue/enqueue` takes this or a task to submit.

@@ -16,6 +16,7 @@ use shopfloor_events::EventLog;
 use shopfloor_pipelines::Catalog;
 use shopfloor_queue::SqlQueue;
 use shopfloor_store::{
+    Store,
     artifacts::NewArtifact,
     keys,
     questions::{NewQuestion, Question},
@@ -29,7 +30,7 @@ use tower::ServiceExt;
 pub(crate) const API: &str = "/api/v1";
 
 pub(crate) struct Desk {
-    pub(crate) store: TestStore,
+    pub(crate) store: Arc<TestStore>,
     pub(crate) app: App,
     pub(crate) router: Router,
     pub(crate) clock: Arc<ManualClock>,
@@ -88,16 +89,30 @@ impl Desk {
         let mut settings = Settings::default();
         change(&mut settings);
         let app = App {
-            store: (*store).clone(),
-            queue: Arc::new(SqlQueue::new((*store).clone())),
-            events: EventLog::new((*store).clone()),
+            store: Store::clone(&store),
+            queue: Arc::new(SqlQueue::new(Store::clone(&store))),
+            events: EventLog::new(Store::clone(&store)),
             clock: clock.clone(),
             metrics: Metrics::new(),
             pipelines: Arc::new(Catalog::load(None).expect("the built-in pipelines")),
             settings,
             sandbox: Some(("local".to_owned(), "namespaces and a system-call filter".to_owned())),
         };
-        Self { router: shopfloor_api::router(app.clone()), store, app, clock, keys }
+        Self { router: shopfloor_api::router(app.clone()), store: Arc::new(store), app, clock, keys }
+    }
+
+    /// Another API process on the same record, with the same keys.
+    pub(crate) async fn replica(&self) -> Self {
+        let store = self.store.reopen().await;
+        let queue = Arc::new(SqlQueue::new(store.clone()));
+        let app = App { events: EventLog::new(store.clone()), queue, store, ..self.app.clone() };
+        Self {
+            router: shopfloor_api::router(app.clone()),
+            store: Arc::clone(&self.store),
+            app,
+            clock: Arc::clone(&self.clock),
+            keys: self.keys.clone(),
+        }
     }
 
     pub(crate) fn key(&self, role: Role) -> &str {

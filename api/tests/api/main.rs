@@ -5,6 +5,7 @@ mod chat;
 mod desk;
 mod documents;
 mod downloads;
+mod external;
 mod garbage;
 mod journey;
 mod questions;

@@ -163,6 +163,44 @@ fn a_page_of_a_tasks_events_continues_in_the_stream() {
     });
 }
 
+/// Two API processes on one record, with Redis between them: what is done through one is seen through the other, and a
+/// client that comes back to either misses nothing, with Redis killed in the middle.
+#[test]
+fn a_client_of_one_replica_sees_what_happens_at_another() {
+    shopfloor_testkit::run(async {
+        let mut redis = shopfloor_testkit::RedisServer::start();
+        let desk = Desk::on(Backend::Postgres).await;
+        let (one, two) = (desk.replica().await, desk.replica().await);
+        let stop = tokio_util::sync::CancellationToken::new();
+        for replica in [&one, &two] {
+            let mut ear = replica.app.store.events_bell().ear();
+            shopfloor_events::redis::fan_out(&replica.app.store, &redis.url(), "test", stop.clone()).expect("a fan-out");
+            soon("the line to Redis", ear.heard()).await;
+        }
+        let query = "?after=0-0&kind=task.submitted";
+        let mut live = Listening::open(&one, query, None).await;
+        let mut seen = Vec::new();
+        for round in 0..6 {
+            match round {
+                2 => redis.kill(),
+                4 => redis.restart(),
+                _ => {}
+            }
+            let task = two.submit("Elsewhere").await;
+            let frame = live.event().await;
+            assert_eq!(frame.json()["task_id"], task["id"], "round {round}");
+            seen.push(frame);
+        }
+        for at in [0, 3] {
+            let mut resumed = Listening::open(&two, query, seen[at].id.as_deref()).await;
+            for frame in &seen[at + 1..] {
+                assert_eq!(resumed.event().await, *frame);
+            }
+        }
+        stop.cancel();
+    });
+}
+
 #[test]
 fn heartbeats_come_at_their_pace() {
     assert_eq!(shopfloor_api::Settings::default().heartbeat, Duration::from_secs(5));

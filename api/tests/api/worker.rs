@@ -57,7 +57,15 @@ fn a_ghost_is_refused_everywhere() {
             ("/queue/fail", fence(json!({ "error": "broken" }))),
             ("/queue/fail", fence(json!({ "error": "broken", "retry": true }))),
             ("/queue/release", fence(json!({}))),
+            ("/queue/release", fence(json!({ "cancelled": true }))),
+            ("/queue/park", fence(json!({ "question": { "name": "q", "prompt": "Well?" } }))),
         ] {
+            desk.work(path, body).await.problem(409, "stale_epoch");
+        }
+        let nobody = "00000000-0000-7000-8000-000000000000";
+        for path in ["/queue/complete", "/queue/fail", "/queue/release"] {
+            let body = json!({ "order_id": nobody, "epoch": 1, "error": "broken", "retry": true });
+            let body = if path.ends_with("fail") { body } else { json!({ "order_id": nobody, "epoch": 1 }) };
             desk.work(path, body).await.problem(409, "stale_epoch");
         }
         let again = desk.claim(&worker).await;

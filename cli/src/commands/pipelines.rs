@@ -86,7 +86,7 @@ pub(crate) async fn run(pipelines: Pipelines, client: &Client, json: bool) -> an
         rows.add_row([
             entry.text("name").to_owned(),
             words("needs").join(", "),
-            words("steps").join(" → "),
+            if entry["external"] == true { "(remote worker)".to_owned() } else { words("steps").join(" → ") },
             shorten(entry.text("description"), 80),
         ]);
     }

@@ -16,6 +16,8 @@ mod kill;
 #[cfg(test)]
 mod people;
 #[cfg(test)]
+mod remote;
+#[cfg(test)]
 mod start;
 #[cfg(test)]
 mod support;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 mod follower;
 mod pace;
+pub mod redis;
 
 /// How long a follower waits for the bell before it looks by itself.
 pub const SAFETY_POLL: Duration = Duration::from_secs(5);

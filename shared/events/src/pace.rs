@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::SAFETY_POLL;
 
-const FIRST_RELOOK: Duration = Duration::from_millis(20);
+const FIRST_RELOOK: Duration = Duration::from_millis(5);
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 
 /// The pauses between looks.
@@ -60,8 +60,8 @@ mod tests {
     #[test]
     fn looks_come_close_after_a_ring_and_slow_down_to_the_safety_poll() {
         let mut pace = Pace::new(true);
-        let pauses: Vec<_> = (0..10).map(|_| pace.quiet().as_millis()).collect();
-        assert_eq!(pauses, [20, 40, 80, 160, 320, 640, 1280, 2560, 5000, 5000]);
+        let pauses: Vec<_> = (0..12).map(|_| pace.quiet().as_millis()).collect();
+        assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5000, 5000]);
         pace.stirred();
         assert_eq!(pace.quiet(), FIRST_RELOOK);
     }

@@ -181,6 +181,24 @@ impl Store {
         &self.0.bells.events
     }
 
+    /// Rung after each commit of this very process that may have made an order claimable: for passing it on to others.
+    #[must_use]
+    pub fn said_orders(&self) -> &Bell {
+        &self.0.bells.said_orders
+    }
+
+    /// Rung after each commit of this very process that made the event log grow: for passing it on to others.
+    #[must_use]
+    pub fn said_events(&self) -> &Bell {
+        &self.0.bells.said_events
+    }
+
+    /// Notes whether something faster than the database carries what is said to other processes. The database carries it
+    /// then as well, only less often.
+    pub fn relayed(&self, relayed: bool) {
+        self.0.bells.relayed(relayed);
+    }
+
     /// The connection for reads outside a transaction. On SQLite it cannot write.
     pub(crate) fn read(&self) -> &DatabaseConnection {
         &self.0.reader

@@ -13,7 +13,7 @@ use std::{
 };
 
 use sea_orm::sqlx::{self, PgPool, postgres::PgListener};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
@@ -23,6 +23,8 @@ const CHANNEL: &str = "shopfloor";
 /// A quiet line is tested this often, so that a dead one is noticed.
 const TEST_LINE_EVERY: Duration = Duration::from_secs(20);
 const TEST_LINE_TIMEOUT: Duration = Duration::from_secs(5);
+/// While something faster carries the calls, they go out this often at most: for those whom it does not reach.
+const RELAYED_EVERY: Duration = Duration::from_millis(200);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -31,6 +33,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub(crate) struct Bells {
     pub(crate) orders: Bell,
     pub(crate) events: Bell,
+    /// Rung by what this process says, never by what it hears: passing it on makes no echo.
+    pub(crate) said_orders: Bell,
+    /// As `said_orders`.
+    pub(crate) said_events: Bell,
     pending: Arc<Pending>,
 }
 
@@ -39,12 +45,15 @@ struct Pending {
     orders: AtomicBool,
     events: AtomicBool,
     any: Notify,
+    /// Whether something faster carries the calls.
+    relayed: watch::Sender<bool>,
 }
 
 impl Bells {
     /// Rings here and, when somebody sends, everywhere else.
     pub(crate) fn announce_orders(&self) {
         self.orders.ring();
+        self.said_orders.ring();
         self.pending.orders.store(true, Ordering::Release);
         self.pending.any.notify_one();
     }
@@ -52,8 +61,14 @@ impl Bells {
     /// Rings here and, when somebody sends, everywhere else.
     pub(crate) fn announce_events(&self) {
         self.events.ring();
+        self.said_events.ring();
         self.pending.events.store(true, Ordering::Release);
         self.pending.any.notify_one();
+    }
+
+    /// Notes whether something faster carries the calls.
+    pub(crate) fn relayed(&self, relayed: bool) {
+        self.pending.relayed.send_replace(relayed);
     }
 
     fn ring_all(&self) {
@@ -71,7 +86,10 @@ pub(crate) fn start(pool: PgPool, bells: Bells, tasks: &TaskTracker, stop: &Canc
 
 /// Sends what is pending; calls that come while one is on its way go out together.
 async fn send(pool: PgPool, bells: Bells, me: String) {
+    let mut relayed = bells.pending.relayed.subscribe();
     loop {
+        // Returns at once unless there is a relay; the sender lives as long as the bells.
+        let _ = tokio::time::timeout(RELAYED_EVERY, relayed.wait_for(|relayed| !relayed)).await;
         bells.pending.any.notified().await;
         for (flag, bell) in [(&bells.pending.orders, "orders"), (&bells.pending.events, "events")] {
             if !flag.swap(false, Ordering::AcqRel) {

@@ -84,6 +84,10 @@ pub(crate) fn question_name(step: &Defined) -> String {
 /// Walks the record through the definition.
 pub(crate) fn next<'d>(pipeline: &'d Pipeline, recorded: &[Recorded]) -> Result<Next<'d>, Misfit> {
     let misfit = |at, problem: String| Misfit { at, problem };
+    if pipeline.external {
+        let problem = "only a remote worker can do it; take what it needs off this worker's capabilities";
+        return Err(misfit(0, problem.to_owned()));
+    }
     let Some(first) = pipeline.steps.first() else {
         return Err(misfit(0, "the definition has no steps".to_owned()));
     };

@@ -15,6 +15,7 @@ use crate::{
     app::AppState,
     auth::MayWork,
     error::{ApiError, Result},
+    external,
     extract::Json,
     limits, live,
     views::{
@@ -46,7 +47,11 @@ async fn claim_orders(
     let (claimed, at) = claim(&state, &request, Duration::from_secs(wait)).await?;
     let mut orders = Vec::with_capacity(claimed.len());
     for claimed in claimed {
-        orders.push(render(&state, claimed).await?);
+        match render(&state, claimed).await {
+            // It was taken away again since: not this worker's any more.
+            Err(error) if error.is_fenced() => {}
+            order => orders.push(order?),
+        }
     }
     Ok(Reply(ClaimsOut { orders, lease_expires_at: at + request.lease }))
 }
@@ -97,7 +102,8 @@ async fn claim(state: &AppState, request: &ClaimRequest, wait: Duration) -> Resu
 async fn render(state: &AppState, claimed: ClaimedOrder) -> Result<ClaimedOut> {
     let task = tasks::get(&state.store, claimed.order.task_id).await?;
     let fence = claimed.fence();
+    let answers = external::answers(state, &claimed).await?;
     let task = TaskOut::new(task, claimed.order.clone());
     let ClaimedOrder { order, session_id, execution_id } = claimed;
-    Ok(ClaimedOut { order: order.into(), session_id, execution_id, fence, task })
+    Ok(ClaimedOut { order: order.into(), session_id, execution_id, fence, task, answers })
 }

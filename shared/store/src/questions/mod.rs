@@ -18,7 +18,7 @@ pub use answer::answer;
 pub use climb::climb;
 pub(crate) use close::cancel_open;
 pub(crate) use put::{asked_by, put};
-pub use read::{get, list, of_step};
+pub use read::{get, list, of_step, of_steps};
 
 /// A question.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

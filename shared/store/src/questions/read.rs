@@ -36,6 +36,19 @@ pub async fn of_step(store: &Store, step: StepId) -> Result<Option<Question>> {
     Ok(read.into_iter().next())
 }
 
+/// The questions of these steps, oldest first; of one that was cancelled with a dead order and asked anew, both.
+///
+/// # Errors
+/// `Database`.
+pub async fn of_steps(store: &Store, steps: &[StepId]) -> Result<Vec<Question>> {
+    if steps.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = Entity::find().filter(Column::StepId.is_in(steps.iter().map(|step| step.0))).order_by_asc(Column::Id);
+    let rows = rows.all(store.read()).await.doing("reading the questions of steps")?;
+    records(store.read(), rows).await
+}
+
 /// Questions, the nearest deadline first.
 ///
 /// # Errors
