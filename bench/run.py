@@ -15,7 +15,7 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib import floors, install, report
+from lib import extras, floors, install, report
 from lib.measure import Failed, measure
 from lib.servers import Servers
 from lib.systems import systems
@@ -36,10 +36,15 @@ class Sizes:
     #: Scripts for Redis's floor and seconds for PostgreSQL's.
     redis_floor: int
     postgres_floor: int
+    #: Ours only: orders and deaths for the rescue, sizes of the growing backlog.
+    rescue: tuple
+    growth: list
 
 
-FULL = Sizes(scale=1.0, idle=100, load_seconds=4.0, redis_floor=100_000, postgres_floor=4)
-QUICK = Sizes(scale=0.05, idle=10, load_seconds=0.5, redis_floor=2_000, postgres_floor=1)
+FULL = Sizes(scale=1.0, idle=100, load_seconds=4.0, redis_floor=100_000, postgres_floor=4,
+             rescue=(16, 4), growth=[10_000, 100_000])
+QUICK = Sizes(scale=0.05, idle=10, load_seconds=0.5, redis_floor=2_000, postgres_floor=1,
+              rescue=(4, 1), growth=[500])
 
 
 def arguments():
@@ -48,6 +53,7 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=5, help="rounds over all systems (default 5)")
     parser.add_argument("--only", default="", help="names of systems, separated by commas")
     parser.add_argument("--quick", action="store_true", help="one tiny round; fails when a system does not run")
+    parser.add_argument("--million", action="store_true", help="let our backlog grow to a million as well (minutes)")
     parser.add_argument("--raw", type=Path, help="where the raw figures go (default docs/benchmarks/results.json)")
     parser.add_argument("--no-report", action="store_true", help="write the raw figures only")
     parser.add_argument("--report-only", action="store_true", help="rewrite the document from the raw figures")
@@ -65,6 +71,22 @@ def prepare(only):
         if system.name == "bullmq":
             install.install_node(cache)
     return chosen
+
+
+def ours_only(servers, chosen, sizes, million, failed):
+    """What only Shopfloor is asked."""
+    figures = {}
+    for system in (system for system in chosen if system.name.startswith("shopfloor")):
+        try:
+            rescued = extras.rescue(servers, system, *sizes.rescue)
+            grown = extras.growth(servers, system, sizes.growth + ([1_000_000] if million else []))
+        except (Failed, subprocess.TimeoutExpired, RuntimeError) as error:
+            failed.append({"round": 0, "system": system.name, "why": str(error)})
+            install.say(f"{system.name} FAILED: {error}")
+            continue
+        figures[system.name] = {"rescue": rescued, "growth": grown}
+        install.say(f"{system.name}: {json.dumps(figures[system.name])}")
+    return figures
 
 
 def main():
@@ -97,6 +119,7 @@ def main():
                 results["systems"][system.name].append(figures)
                 shown = "  ".join(f"{key} {value:.1f}" for key, value in figures.items())
                 install.say(f"round {number + 1}: {system.name} ({time.monotonic() - begin:.0f} s)  {shown}")
+        results["ours"] = ours_only(servers, chosen, sizes, args.million, results["failed"])
     results["about"] = report.about(chosen)
     if not args.quick:
         raw.parent.mkdir(parents=True, exist_ok=True)

@@ -68,15 +68,27 @@ class Round:
     def start_workers(self):
         """Starts the fleet: the slots divided among its processes."""
         slots = SLOTS // self.system.processes
-        log = open(self.servers.dir / f"{self.system.name}.log", "ab")
         for _ in range(self.system.processes):
-            command = self.command("worker", "--slots", slots, *self.system.worker_options)
-            worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=self.environment(),
-                                      start_new_session=True)
-            self.workers.append(worker)
-        for worker in self.workers if self.system.says_ready else []:
-            if not select.select([worker.stdout], [], [], 30)[0] or not worker.stdout.readline():
-                raise Failed(f"{self.system.name}: a worker did not become ready")
+            self.spawn_worker(["--slots", slots, *self.system.worker_options], wait=False)
+        for worker in self.workers:
+            self.wait_ready(worker)
+
+    def spawn_worker(self, options, wait=True):
+        """Starts one process of the fleet, in a process group of its own."""
+        with open(self.servers.dir / f"{self.system.name}.log", "ab") as log:
+            worker = subprocess.Popen(self.command("worker", *options), stdout=subprocess.PIPE, stderr=log,
+                                      env=self.environment(), start_new_session=True)
+        self.workers.append(worker)
+        if wait:
+            self.wait_ready(worker)
+        return worker
+
+    def wait_ready(self, worker):
+        """Waits for the line that says so, where there is one."""
+        if not self.system.says_ready:
+            return
+        if not select.select([worker.stdout], [], [], 30)[0] or not worker.stdout.readline():
+            raise Failed(f"{self.system.name}: a worker did not become ready")
 
     def stop_workers(self):
         """Ends the fleet."""

@@ -142,6 +142,8 @@ def write(docs, results):
     out += [f"- Redis: {number(floors.get('redis'), 0)} jobs/s as one script of four commands each, 16 clients.",
             f"- PostgreSQL: {number(floors.get('postgres'), 0)} jobs/s as three durable transactions each (insert, claim, "
             "delete), 16 clients."]
+    for name, figures in results.get("ours", {}).items():
+        out += ["", f"## {results['about'][name]['title']} alone", "", *alone(figures)]
     out += ["", "## How each was run", ""]
     out += [f"- **{about['title']}**: {about['note']}; {results_backlog(results, name)} jobs"
             + (f", bulk calls of {about['bulk']}." if about["bulk"] else ", no bulk call.")
@@ -156,6 +158,18 @@ def write(docs, results):
             (docs / "benchmarks" / f"{key}.svg").write_text(bars(title, plotted))
             out.append(f"![{title}](benchmarks/{key}.svg)")
     (docs / "benchmarks.md").write_text("\n".join(out) + "\n")
+
+
+def alone(figures):
+    """What only Shopfloor was asked."""
+    rescue = figures["rescue"]
+    lines = [f"- From the death (`kill -9`) of a worker to the new start of what it held: p50 {rescue['p50_s']:.1f} s, "
+             f"p99 {rescue['p99_s']:.1f} s ({rescue['orders']} orders).", "",
+             "| backlog | submit, in bulk /s | claim p50, ms | claim p99, ms |", "|---|---|---|---|"]
+    for row in figures["growth"]:
+        lines.append(f"| {row['backlog']:,} | {row['submit_bulk']:,.0f} | {row['claim_p50_ms']:.2f} | "
+                     f"{row['claim_p99_ms']:.2f} |")
+    return lines
 
 
 def results_backlog(results, name):

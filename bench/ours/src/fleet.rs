@@ -1,4 +1,7 @@
 //! One worker: claims in batches, runs `--slots` orders at once, holds `--prefetch` more, renews its leases.
+//!
+//! With `--hold 1` its orders never end, until somebody kills it; with `--rescue 1` it takes back expired leases, as the
+//! orchestrator does.
 
 use std::{
     collections::HashSet,
@@ -9,7 +12,9 @@ use std::{
 use anyhow::Result;
 use serde_json::json;
 use shopfloor_bench_kit::{Args, Payload, Recorder};
-use shopfloor_domain::{Capabilities, Clock as _, Fence, WorkerId, lease::LeasePolicy, time::SystemClock};
+use shopfloor_domain::{
+    Capabilities, Clock as _, Fence, WorkerId, backoff::RetryPolicy, lease::LeasePolicy, time::SystemClock,
+};
 use shopfloor_queue::Queue;
 use shopfloor_store::{
     Store,
@@ -21,6 +26,9 @@ use tokio::sync::Semaphore;
 
 use crate::queue;
 
+/// As often as the orchestrator does.
+const RESCUE_EVERY: Duration = Duration::from_secs(1);
+
 struct Worker {
     store: Store,
     queue: Arc<dyn Queue>,
@@ -31,6 +39,8 @@ struct Worker {
     slots: Semaphore,
     /// Orders in hand, running or not.
     room: Arc<Semaphore>,
+    /// Whether orders never end.
+    hold: bool,
 }
 
 /// Works until SIGTERM.
@@ -64,10 +74,13 @@ pub(crate) async fn worker(args: &Args) -> Result<()> {
         held: Mutex::default(),
         slots: Semaphore::new(slots),
         room: Arc::new(Semaphore::new(in_hand)),
+        hold: args.number_or("hold", 0)? > 0,
     });
+    let rescues = args.number_or("rescue", 0)? > 0;
     tokio::select! {
         worked = claim_for_ever(&worker, in_hand) => worked,
         renewed = renew_for_ever(&worker, lease.renew_every) => renewed,
+        rescued = rescue_for_ever(&worker), if rescues => rescued,
         stopped = shopfloor_bench_kit::until_terminated() => stopped,
     }
 }
@@ -107,6 +120,9 @@ impl Worker {
         let run = runs::get(&self.store, claimed.order.run_id).await?;
         let payload: Payload = serde_json::from_value(run.input)?;
         self.recorder.started(payload.t);
+        if self.hold {
+            std::future::pending::<()>().await;
+        }
         drop(slot);
         let verdict = Verdict::Completed { result: json!({ "ok": true }) };
         let finished = self.queue.finish(fence, verdict, SystemClock.now()).await;
@@ -127,5 +143,12 @@ async fn renew_for_ever(worker: &Worker, every: Duration) -> Result<()> {
             let id = worker.request.worker_id;
             worker.queue.renew(id, &held, worker.request.lease, SystemClock.now()).await?;
         }
+    }
+}
+
+async fn rescue_for_ever(worker: &Worker) -> Result<()> {
+    loop {
+        worker.queue.rescue(&RetryPolicy::default(), 0.0, 100, SystemClock.now()).await?;
+        tokio::time::sleep(RESCUE_EVERY).await;
     }
 }

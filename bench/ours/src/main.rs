@@ -4,6 +4,7 @@
 //! written, the input is read from the record, every write carries the epoch. Only pipeline and sandbox are left out, for
 //! the job does nothing.
 
+mod claims;
 mod fleet;
 mod queue;
 mod submit;
@@ -18,6 +19,7 @@ async fn main() -> Result<()> {
         "setup" => queue::open(&args).await.map(drop),
         "enqueue" => submit::enqueue(&args).await,
         "paced" => submit::paced(&args).await,
+        "claims" => claims::measure(&args).await,
         "worker" => fleet::worker(&args).await,
         other => bail!("unknown command `{other}`"),
     }
