@@ -54,6 +54,7 @@ def arguments():
     parser.add_argument("--only", default="", help="names of systems, separated by commas")
     parser.add_argument("--quick", action="store_true", help="one tiny round; fails when a system does not run")
     parser.add_argument("--million", action="store_true", help="let our backlog grow to a million as well (minutes)")
+    parser.add_argument("--statements", action="store_true", help="only show what each asks PostgreSQL for per job")
     parser.add_argument("--raw", type=Path, help="where the raw figures go (default docs/benchmarks/results.json)")
     parser.add_argument("--no-report", action="store_true", help="write the raw figures only")
     parser.add_argument("--report-only", action="store_true", help="rewrite the document from the raw figures")
@@ -98,6 +99,11 @@ def main():
         return 0
     sizes, rounds = (QUICK, 1) if args.quick else (FULL, args.rounds)
     chosen = prepare([name for name in args.only.split(",") if name])
+    if args.statements:
+        with Servers() as servers:
+            for system in (system for system in chosen if system.store == "postgres"):
+                print(extras.statements(servers, system, 3000))
+        return 0
     results = {"systems": {s.name: [] for s in chosen}, "floors": {"redis": [], "postgres": []}, "failed": []}
     with Servers() as servers:
         results["machine"] = report.machine(servers)

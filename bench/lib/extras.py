@@ -46,3 +46,28 @@ def growth(servers, system, sizes):
                 "claim_p99_ms": percentile(claims, 0.99),
             })
     return rows
+
+
+STATEMENTS = """
+SELECT round(calls::numeric / {n}, 3), round((total_exec_time * 1000 / {n})::numeric, 1),
+       round((wal_bytes / {n})::numeric), left(regexp_replace(query, '\\s+', ' ', 'g'), 110)
+FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid AND d.datname = 'bench'
+WHERE query NOT LIKE '%pg_stat_statements%' ORDER BY total_exec_time DESC LIMIT 30
+"""
+
+
+def statements(servers, system, n):
+    """Where PostgreSQL's time goes per job, for submitting one by one and for claiming and completing; as text."""
+    shown = []
+    with Round(servers, system, None) as this:
+        this.reset()
+        for what in ("submit one by one", "claim and complete"):
+            servers.sql("SELECT pg_stat_statements_reset()")
+            if what == "submit one by one":
+                this.enqueue(n, 1)
+            else:
+                this.start_workers()
+                this.wait_started(n)
+            shown += [f"{system.name}: {what}", "calls|us|WAL bytes, each per job|statement"]
+            shown += [servers.sql(STATEMENTS.format(n=n)), ""]
+    return "\n".join(shown)

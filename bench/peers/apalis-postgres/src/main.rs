@@ -15,11 +15,7 @@ async fn main() -> Result<()> {
     let args = Args::parse()?;
     let pool = PgPool::connect(args.text("url")?).await?;
     let slots = usize::try_from(args.number_or("slots", 16)?)?;
-    let config = Config::default()
-        .queue("bench")
-        .batch_size(slots * 4)
-        .lock_tasks(false)
-        .persist_results(false);
+    let config = Config::default().queue("bench").batch_size(slots * 4).lock_tasks(false).persist_results(false);
     let mut storage = PostgresStorage::<Payload>::new(&pool).with_config(config);
     match args.command.as_str() {
         "setup" => Ok(PostgresStorage::setup(&pool).await?),
