@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run dev build setup setup-test test test-unit fmt lint deny check-docs ci update-docs clean
+.PHONY: help run dev build setup setup-test test test-unit fmt lint deny check-docs ci bench bench-quick update-docs clean
 
 # Built files live outside the clone, so that a new clone starts warm; `./target` where that folder cannot be made.
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/shopfloor
@@ -48,6 +48,12 @@ check-docs: ## Each invariant of the architecture names a test that exists; no f
 	@scripts/check-tree.sh
 
 ci: lint deny check-docs test ## Exactly what CI runs
+
+bench: ## Measures Shopfloor and its peers on this machine and rewrites docs/benchmarks.md
+	bench/run.py
+
+bench-quick: ## Shows that the benchmarks run, with tiny counts
+	bench/run.py --quick
 
 update-docs: ## Rewrites the documents that are generated from the code
 	UPDATE_DOCS=1 cargo nextest run --locked -p shopfloor-domain -p shopfloor-pipelines
