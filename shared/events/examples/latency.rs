@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures::StreamExt as _;
-use shopfloor_domain::{Clock as _, SystemClock, event::EventKind};
+use shopfloor_domain::{Clock as _, event::EventKind, time::SystemClock};
 use shopfloor_events::{EventLog, redis::fan_out};
 use shopfloor_store::{
     Backend, Settings, Store,
