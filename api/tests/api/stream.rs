@@ -174,7 +174,8 @@ fn a_client_of_one_replica_sees_what_happens_at_another() {
         let stop = tokio_util::sync::CancellationToken::new();
         for replica in [&one, &two] {
             let mut ear = replica.app.store.events_bell().ear();
-            shopfloor_events::redis::fan_out(&replica.app.store, &redis.url(), "test", stop.clone()).expect("a fan-out");
+            shopfloor_events::redis::fan_out(&replica.app.store, &redis.url(), "test", stop.clone())
+                .expect("a fan-out");
             soon("the line to Redis", ear.heard()).await;
         }
         let query = "?after=0-0&kind=task.submitted";

@@ -32,12 +32,7 @@ pub struct BadUrl(#[from] RedisError);
 ///
 /// # Errors
 /// [`BadUrl`].
-pub fn fan_out(
-    store: &Store,
-    url: &str,
-    namespace: &str,
-    stop: CancellationToken,
-) -> Result<JoinHandle<()>, BadUrl> {
+pub fn fan_out(store: &Store, url: &str, namespace: &str, stop: CancellationToken) -> Result<JoinHandle<()>, BadUrl> {
     let line = Line {
         client: Client::open(url)?,
         channel: format!("shopfloor:{{{namespace}}}:calls"),

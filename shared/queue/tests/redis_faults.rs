@@ -240,6 +240,31 @@ fn projects_take_turns() {
     });
 }
 
+/// Payloads are in the record; Redis has an id, a score and where it belongs.
+#[test]
+fn a_waiting_order_costs_redis_less_than_300_bytes() {
+    run(async {
+        const ORDERS: usize = 4000;
+        let bench = bench(Fairness::Projects).await;
+        let used = || {
+            let memory = bench.with_redis(|redis| redis.command(&["INFO", "memory"]));
+            let line = memory.lines().find_map(|line| line.strip_prefix("used_memory:").map(str::to_owned));
+            line.and_then(|bytes| bytes.trim().parse::<usize>().ok()).expect("the memory in use")
+        };
+        for run_at in [None, Some(bench.now() + LONG)] {
+            let before = used();
+            for _ in 0..ORDERS / 500 {
+                let bulk = (0..500).map(|_| NewTask { run_at, ..new_task("a task") }).collect();
+                let submitted = tasks::submit_bulk(&bench.store, bulk, bench.now()).await.expect("submitting");
+                bench.publish(&submitted.iter().map(|submitted| submitted.order_id).collect::<Vec<_>>()).await;
+            }
+            let each = (used() - before) / ORDERS;
+            println!("delayed: {}, bytes per order: {each}", run_at.is_some());
+            assert!(each < 300, "{each} bytes, delayed: {}", run_at.is_some());
+        }
+    });
+}
+
 #[test]
 fn without_functions_the_moves_run_as_scripts() {
     run(async {
