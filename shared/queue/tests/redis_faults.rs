@@ -60,10 +60,23 @@ fn what_a_crash_left_unpublished_is_published_by_the_reconciler() {
         let bench = bench(Fairness::Arrival).await;
         let worker = bench.worker().await;
         let lost = tasks::submit(&bench.store, new_task("lost"), bench.now()).await.expect("submitting").order_id;
+        bench.clock.advance(Duration::from_secs(3));
         let drift = bench.queue.reconcile(bench.now()).await.expect("reconciling");
         assert_eq!(drift, Drift { missing: 1, filled: false });
         assert_eq!(bench.queue.reconcile(bench.now()).await.expect("reconciling"), Drift::default());
         assert_eq!(bench.claim_one(&worker).await.order.id, lost);
+    });
+}
+
+/// An order that has just been committed is not drift, and need not wait for its own process either.
+#[test]
+fn a_fresh_order_is_published_and_not_counted() {
+    run(async {
+        let bench = bench(Fairness::Arrival).await;
+        let worker = bench.worker().await;
+        let fresh = tasks::submit(&bench.store, new_task("fresh"), bench.now()).await.expect("submitting").order_id;
+        assert_eq!(bench.queue.reconcile(bench.now()).await.expect("reconciling"), Drift::default());
+        assert_eq!(bench.claim_one(&worker).await.order.id, fresh);
     });
 }
 
@@ -83,6 +96,7 @@ fn the_reconciler_goes_through_the_whole_queue() {
             }
         }
         bench.publish(&ids).await;
+        bench.clock.advance(Duration::from_secs(3));
         let mut missing = 0;
         for _ in 0..2 {
             missing += bench.queue.reconcile(bench.now()).await.expect("reconciling").missing;
