@@ -12,7 +12,7 @@ use shopfloor_queue::{Fairness, Queue, RedisQueue, RedisSettings, SqlQueue};
 use shopfloor_sandbox::probe::{self, Probed};
 use shopfloor_store::Store;
 use shopfloor_telemetry::Metrics;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{clock, data_dir, settings};
 use crate::exit::{Exit, Failure};
@@ -24,6 +24,8 @@ pub(crate) struct Parts {
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
+    /// While it is there, what this process commits is called out to others. Not bound to the stop: a drain commits, too.
+    _calls: Option<Arc<DropGuard>>,
 }
 
 impl settings::Database {
@@ -52,13 +54,22 @@ impl settings::Dispatch {
             settings::Fairness::Arrival => Fairness::Arrival,
         };
         let settings = RedisSettings { url: url.clone(), namespace: self.redis_namespace.clone(), fairness };
-        match RedisQueue::connect(store.clone(), &settings) {
-            Ok(queue) => Ok(Arc::new(queue)),
-            Err(error) => {
-                Err(Failure::new(Exit::USAGE, error.to_string()).remedy("--redis-url redis://host:6379").into())
-            }
-        }
+        let queue = RedisQueue::connect(store.clone(), &settings).map_err(|error| bad_url(&error))?;
+        Ok(Arc::new(queue))
     }
+
+    /// Calls other processes through Redis until the guard is dropped. Without Redis the database does it alone.
+    fn fan_out(&self, store: &Store) -> anyhow::Result<Option<Arc<DropGuard>>> {
+        let Some(url) = &self.redis_url else { return Ok(None) };
+        let stop = CancellationToken::new();
+        shopfloor_events::redis::fan_out(store, url, self.redis_namespace.as_str(), stop.clone())
+            .map_err(|error| bad_url(&error))?;
+        Ok(Some(Arc::new(stop.drop_guard())))
+    }
+}
+
+fn bad_url(error: &dyn std::error::Error) -> Failure {
+    Failure::new(Exit::USAGE, error.to_string()).remedy("--redis-url redis://host:6379")
 }
 
 impl settings::Sandbox {
@@ -83,18 +94,19 @@ impl Parts {
         let store = Store::open(settings).await.context("opening the record")?;
         let clock = clock::clock(&store, stop.clone()).await?;
         let queue = dispatch.queue(&store)?;
-        Ok(Self { store, queue, clock, metrics: Metrics::new() })
+        let _calls = dispatch.fan_out(&store)?;
+        Ok(Self { store, queue, clock, metrics: Metrics::new(), _calls })
     }
 
     /// The orchestrator's part of it.
     pub(crate) fn orchestrator(&self) -> shopfloor_orchestrator::Deps {
-        let Self { store, queue, clock, metrics } = self.clone();
+        let Self { store, queue, clock, metrics, .. } = self.clone();
         shopfloor_orchestrator::Deps { store, queue, clock, metrics }
     }
 
     /// A worker's part of it.
     pub(crate) fn worker(&self, probed: &Probed) -> shopfloor_worker::Deps {
-        let Self { store, queue, clock, metrics } = self.clone();
+        let Self { store, queue, clock, metrics, .. } = self.clone();
         shopfloor_worker::Deps { store, queue, clock, metrics, sandbox: Arc::clone(&probed.sandbox) }
     }
 
@@ -112,7 +124,7 @@ impl Parts {
         probed: Option<&Probed>,
     ) -> anyhow::Result<shopfloor_api::App> {
         let pipelines = Catalog::load(http.pipelines.as_deref()).context("loading the pipelines")?;
-        let Self { store, queue, clock, metrics } = self.clone();
+        let Self { store, queue, clock, metrics, .. } = self.clone();
         Ok(shopfloor_api::App {
             events: shopfloor_events::EventLog::new(store.clone()),
             store,

@@ -49,6 +49,18 @@ async fn claimed(shop: &Shop, task: &str, epoch: i64) -> Value {
     .await
 }
 
+/// Waits until the worker has renewed the lease of this claim: it has the order in its hands then.
+async fn renewed(shop: &Shop, claimed: &Value) {
+    let lease = &claimed["order"]["lease_expires_at"];
+    shop.until("the lease is renewed", || async {
+        let now = shop.get(&format!("/tasks/{}", text(&claimed["id"]))).await;
+        let same = now["order"]["epoch"] == claimed["order"]["epoch"];
+        assert!(same, "it was lost before it was renewed: {now}");
+        (now["order"]["lease_expires_at"] != *lease).then_some(())
+    })
+    .await;
+}
+
 async fn answer(shop: &Shop, task: &str, answer: &str) {
     shop.order_is(task, "parked").await;
     let question = shop.question(task).await;
@@ -81,7 +93,9 @@ async fn a_second_worker_takes_over_and_the_ghost_is_refused() {
     let mut first = Python::start(&shop).await;
     let task = submit(&shop, &json!({"text": "a rose is a rose", "seconds": 3600})).await;
     answer(&shop, &task, "10").await;
-    let order = claimed(&shop, &task, 2).await["order"].clone();
+    let held = claimed(&shop, &task, 2).await;
+    renewed(&shop, &held).await;
+    let order = &held["order"];
     first.signal(Signal::KILL);
     first.ended().await;
 
@@ -92,7 +106,8 @@ async fn a_second_worker_takes_over_and_the_ghost_is_refused() {
     let (status, problem) = shop.request(Method::POST, "/queue/complete", Some(ghost)).await;
     assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("stale_epoch")), "{problem}");
 
-    // In mid-work, it hands back what it holds when it is told to stop: the lease need not run out.
+    // Once it has renewed its lease it is in mid-work: told to stop, it hands back what it holds when it is told to stop: the lease need not run out.
+    renewed(&shop, &taken).await;
     second.signal(Signal::TERM);
     assert!(second.ended().await.success());
     let back = shop.get(&format!("/tasks/{task}")).await;
