@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run dev build setup setup-test test test-unit fmt lint deny check-docs ci update-docs clean
+.PHONY: help run dev build setup setup-test test test-unit compose-test bench bench-quick fmt lint deny check-docs ci update-docs clean
 
 # Built files live outside the clone, so that a new clone starts warm; `./target` where that folder cannot be made.
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/shopfloor
@@ -12,7 +12,7 @@ export PATH := $(PATH):$(CACHE)/tools/bin
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
 help: ## Lists these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## Sets everything up, builds, and starts Shopfloor on http://127.0.0.1:8000
 	@exec ./shopfloor up
@@ -33,6 +33,9 @@ test: setup-test ## Sets everything up and runs every test
 	cargo test --locked --workspace --doc
 	cargo nextest run --locked --workspace --all-targets
 
+compose-test: ## Builds the images without pulling any, brings the fleet up, kills its parts, takes it down (Docker, root)
+	@scripts/compose-test.sh
+
 fmt: ## Formats the code
 	cargo fmt --all
 
@@ -48,6 +51,12 @@ check-docs: ## Each invariant of the architecture names a test that exists; no f
 	@scripts/check-tree.sh
 
 ci: lint deny check-docs test ## Exactly what CI runs
+
+bench: ## Measures Shopfloor and its peers on this machine and rewrites docs/benchmarks.md
+	bench/run.py
+
+bench-quick: ## Shows that the benchmarks run, with tiny counts
+	bench/run.py --quick
 
 update-docs: ## Rewrites the documents that are generated from the code
 	UPDATE_DOCS=1 cargo nextest run --locked -p shopfloor-domain -p shopfloor-pipelines

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::{held::Hands, settings::Deps};
+use crate::{backend::chain, held::Hands, settings::Deps};
 
 /// Changes of status are told at once, but not more often than this.
 const SPACING: Duration = Duration::from_millis(200);
@@ -34,7 +34,9 @@ pub(crate) async fn beat(deps: Deps, me: NewWorker, lease: LeasePolicy, hands: A
                     drain.cancel();
                 }
             }
-            Err(error) => warn!(%error, worker.id = %me.id, "Cannot send a heartbeat; trying again soon"),
+            Err(error) => {
+                warn!(error = chain(&error), worker.id = %me.id, "Cannot send a heartbeat; trying again soon")
+            }
         }
         due = Instant::now() + every;
         tokio::time::sleep(SPACING).await;

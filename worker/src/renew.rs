@@ -8,7 +8,10 @@ use shopfloor_store::orders::Renewed;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use tracing::{info, warn};
 
-use crate::held::{Hands, Held, Why};
+use crate::{
+    backend::chain,
+    held::{Hands, Held, Why},
+};
 
 /// Renews for ever. When the record cannot be reached for a whole lease, the worker is a ghost by its own clock: it stops
 /// the work, since somebody else may be doing it by now.
@@ -41,7 +44,7 @@ async fn renew_once(queue: &dyn Queue, clock: &dyn Clock, worker: WorkerId, ttl:
                 heed(held, outcome, sent_at + ttl);
             }
         }
-        Ok(Err(error)) => warn!(%error, held = held.len(), "Cannot renew the leases; trying again soon"),
+        Ok(Err(error)) => warn!(error = chain(&error), held = held.len(), "Cannot renew the leases; trying again soon"),
         Err(_) => warn!(held = held.len(), "The record did not answer a renewal in time"),
     }
     let now = Instant::now();

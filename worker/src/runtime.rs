@@ -113,7 +113,7 @@ async fn register(deps: &Deps, me: &NewWorker, stop: &CancellationToken) -> Resu
         }
     }
     if let Err(error) = workers::heartbeat(&deps.store, me.id, WorkerStatus::Idle, deps.clock.now()).await {
-        warn!(%error, "Cannot send the first heartbeat; the next one is due soon");
+        warn!(error = chain(&error), "Cannot send the first heartbeat; the next one is due soon");
     }
     Ok(true)
 }
@@ -174,7 +174,7 @@ async fn call_time(drain: &CancellationToken, patience: Duration, hands: &Hands)
 async fn leave(deps: &Deps, me: &NewWorker) {
     match timeout(GOODBYE, workers::leave(&deps.store, me.id, deps.clock.now())).await {
         Ok(Ok(())) => info!(worker.id = %me.id, worker.name = me.name, "Worker `{}` has left", me.name),
-        Ok(Err(error)) => warn!(%error, worker.id = %me.id, "Cannot say goodbye to the record"),
+        Ok(Err(error)) => warn!(error = chain(&error), worker.id = %me.id, "Cannot say goodbye to the record"),
         Err(_) => warn!(worker.id = %me.id, "The record did not answer a goodbye in time"),
     }
 }

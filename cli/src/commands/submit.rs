@@ -18,6 +18,8 @@ use crate::{
     output,
 };
 
+/// The pipeline that runs a script.
+const RUN_CODE: &str = "run-code";
 /// A script up to this size travels in the request itself; a larger one is uploaded first.
 const INLINE: usize = 128 * 1024;
 /// The most that is read of a script.
@@ -29,7 +31,7 @@ pub(crate) struct Submit {
     /// The script; `-` reads standard input. May be left out when the pipeline needs none.
     file: Option<String>,
     /// The pipeline that does the work.
-    #[arg(long, short, default_value = "run-code", value_parser = name)]
+    #[arg(long, short, default_value = RUN_CODE, value_parser = name)]
     pipeline: Name,
     /// One line for people; the script's name when absent.
     #[arg(long, short)]
@@ -70,7 +72,7 @@ pub(crate) struct Submit {
     /// Not before this time has passed, e.g. 90s or 2h.
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     delay: Option<Duration>,
-    /// How often it is tried at most.
+    /// How often it is tried at most. With 1, it does not run again when its worker is lost.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_attempts: Option<u32>,
     /// The same key with the same request gives the same task, however often it is sent.
@@ -155,6 +157,11 @@ async fn body(submit: &Submit, client: &Client) -> anyhow::Result<Value> {
 }
 
 async fn input(submit: &Submit, client: &Client) -> anyhow::Result<Map<String, Value>> {
+    let nothing = submit.file.is_none() && submit.input_json.is_none() && submit.set.is_empty();
+    if nothing && submit.pipeline.as_str() == RUN_CODE {
+        let missing = Failure::usage("there is no script to run");
+        return Err(missing.remedy("shopfloor submit FILE, or `-` to read it from standard input").into());
+    }
     let mut input = match &submit.input_json {
         Some(text) => inputs::object(text)?,
         None => Map::new(),

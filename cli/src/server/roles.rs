@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use shopfloor_sandbox::probe::Probed;
+use shopfloor_store::keys;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -125,6 +126,9 @@ pub(crate) async fn api(api: settings::Api, client: &ClientArgs) -> anyhow::Resu
     let parts = Parts::open(&api.database.store(&data_dir), &api.dispatch, &stop).await?;
     let mut roles = Roles::new(stop);
     output::line(format!("The API listens on http://{}", listener.local_addr().context("asking for the address")?))?;
+    if keys::list(&parts.store).await.context("looking for API keys")?.is_empty() {
+        output::note("There is no API key yet. Make one: shopfloor keys create --local --role admin --name NAME");
+    }
     roles.api(listener, parts.api(&api.http, &api.retry, None)?);
     finish(roles, parts).await
 }

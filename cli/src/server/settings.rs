@@ -207,10 +207,10 @@ pub(crate) struct Retry {
     /// The longest wait before any attempt.
     #[arg(long, env = "SHOPFLOOR_RETRY_MAX", default_value = "5m", value_parser = parse_duration)]
     pub(crate) retry_max: Duration,
-    /// How often an order is tried, unless its task says otherwise.
+    /// How often an order is tried, unless its task says otherwise. A lost worker counts as an attempt.
     #[arg(long, env = "SHOPFLOOR_MAX_ATTEMPTS", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
     pub(crate) max_attempts: u32,
-    /// How many workers an order may cost before it is given up.
+    /// How many workers an order may cost before it is given up, whatever attempts it has left.
     #[arg(long, env = "SHOPFLOOR_MAX_KILLS", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
     pub(crate) max_kills: u32,
 }

@@ -22,6 +22,8 @@ async fn exit_codes_are_as_documented() {
     nowhere.current_dir(shop.dir.path());
     Ran::finish(&["tasks"], nowhere).await.ends(6);
 
+    let nothing = shop.cli(&["submit"]).await.ends(2);
+    assert!(nothing.stderr.contains("submit FILE"), "{}", nothing.stderr);
     let bad = shop.cli(&["submit", "--set", "code=print(1)", "--set", "surprise=1"]).await.ends(2);
     assert!(bad.stderr.contains("surprise"), "the field is named: {}", bad.stderr);
     let failed = shop.run_code("fails", "raise SystemExit(3)").await;

@@ -60,10 +60,23 @@ fn what_a_crash_left_unpublished_is_published_by_the_reconciler() {
         let bench = bench(Fairness::Arrival).await;
         let worker = bench.worker().await;
         let lost = tasks::submit(&bench.store, new_task("lost"), bench.now()).await.expect("submitting").order_id;
+        bench.clock.advance(Duration::from_secs(3));
         let drift = bench.queue.reconcile(bench.now()).await.expect("reconciling");
         assert_eq!(drift, Drift { missing: 1, filled: false });
         assert_eq!(bench.queue.reconcile(bench.now()).await.expect("reconciling"), Drift::default());
         assert_eq!(bench.claim_one(&worker).await.order.id, lost);
+    });
+}
+
+/// An order that has just been committed is not drift, and need not wait for its own process either.
+#[test]
+fn a_fresh_order_is_published_and_not_counted() {
+    run(async {
+        let bench = bench(Fairness::Arrival).await;
+        let worker = bench.worker().await;
+        let fresh = tasks::submit(&bench.store, new_task("fresh"), bench.now()).await.expect("submitting").order_id;
+        assert_eq!(bench.queue.reconcile(bench.now()).await.expect("reconciling"), Drift::default());
+        assert_eq!(bench.claim_one(&worker).await.order.id, fresh);
     });
 }
 
@@ -83,6 +96,7 @@ fn the_reconciler_goes_through_the_whole_queue() {
             }
         }
         bench.publish(&ids).await;
+        bench.clock.advance(Duration::from_secs(3));
         let mut missing = 0;
         for _ in 0..2 {
             missing += bench.queue.reconcile(bench.now()).await.expect("reconciling").missing;
@@ -237,6 +251,31 @@ fn projects_take_turns() {
         }
         let claimed = bench.claim(&ClaimRequest { limit: 6, ..worker }).await;
         assert_eq!(claimed.iter().filter(|claimed| claimed.order.project_id == few).count(), 3);
+    });
+}
+
+/// Payloads are in the record; Redis has an id, a score and where it belongs.
+#[test]
+fn a_waiting_order_costs_redis_less_than_300_bytes() {
+    run(async {
+        const ORDERS: usize = 4000;
+        let bench = bench(Fairness::Projects).await;
+        let used = || {
+            let memory = bench.with_redis(|redis| redis.command(&["INFO", "memory"]));
+            let line = memory.lines().find_map(|line| line.strip_prefix("used_memory:").map(str::to_owned));
+            line.and_then(|bytes| bytes.trim().parse::<usize>().ok()).expect("the memory in use")
+        };
+        for run_at in [None, Some(bench.now() + LONG)] {
+            let before = used();
+            for _ in 0..ORDERS / 500 {
+                let bulk = (0..500).map(|_| NewTask { run_at, ..new_task("a task") }).collect();
+                let submitted = tasks::submit_bulk(&bench.store, bulk, bench.now()).await.expect("submitting");
+                bench.publish(&submitted.iter().map(|submitted| submitted.order_id).collect::<Vec<_>>()).await;
+            }
+            let each = (used() - before) / ORDERS;
+            println!("delayed: {}, bytes per order: {each}", run_at.is_some());
+            assert!(each < 300, "{each} bytes, delayed: {}", run_at.is_some());
+        }
     });
 }
 

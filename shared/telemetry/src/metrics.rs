@@ -104,7 +104,7 @@ metrics! {
     clarifications_open: IntGaugeVec = "shopfloor_clarifications_open" [],
     /// What the deadline ladder did with open questions.
     clarification_prompts: IntCounterVec = "shopfloor_clarification_prompts_total" ["rung"],
-    /// From asked to closed.
+    /// From asked to answered, once for each answer that counted. What nobody answered is among the prompts as `expired`.
     clarification_wait: HistogramVec = "shopfloor_clarification_wait_seconds" [],
     /// Time to start a sandbox.
     sandbox_start: HistogramVec = "shopfloor_sandbox_start_seconds" ["runtime", "temperature"],

@@ -4,6 +4,7 @@
 
 mod builders;
 mod database;
+pub mod faults;
 mod fixture;
 mod lock;
 pub mod queue_contract;

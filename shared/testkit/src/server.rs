@@ -127,7 +127,7 @@ fn own_folder(dir: &Path, user: u32) -> io::Result<()> {
 }
 
 /// The folder of PostgreSQL's newest programs.
-fn programs() -> Option<PathBuf> {
+pub(crate) fn programs() -> Option<PathBuf> {
     let complete = |bin: &PathBuf| ["initdb", "postgres", "pg_isready", "psql"].iter().all(|p| bin.join(p).exists());
     let version = |bin: &Path| bin.parent()?.file_name()?.to_str()?.parse::<u32>().ok();
     let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|e| e.path().join("bin"));
@@ -137,7 +137,7 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// The account to run the server as when the tests run as root.
-fn unprivileged() -> io::Result<(u32, u32)> {
+pub(crate) fn unprivileged() -> io::Result<(u32, u32)> {
     let users = fs::read_to_string("/etc/passwd")?;
     let account = |name: &str| {
         let fields: Vec<&str> = users.lines().map(|l| l.split(':').collect::<Vec<_>>()).find(|f| f[0] == name)?;

@@ -100,9 +100,6 @@ impl Work<'_> {
 
     /// Records what a closed question came to.
     async fn settle(&self, step: &Step, question: &Question) -> Result<Progress, Halt> {
-        let closed_at = question.answered_at.unwrap_or_else(|| self.deps.clock.now());
-        let waited = closed_at.since(question.created_at).as_secs_f64();
-        self.deps.metrics.clarification_wait.with_label_values::<&str>(&[]).observe(waited);
         self.finish(step, answer_result(question), Vec::new()).await
     }
 

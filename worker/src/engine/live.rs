@@ -17,7 +17,7 @@ use super::{
     Work,
     text::{clean, head},
 };
-use crate::held::Why;
+use crate::{backend::chain, held::Why};
 
 /// Pieces waiting for the log; more are dropped, since the sandbox must not wait.
 const CAPACITY: usize = 1024;
@@ -75,7 +75,7 @@ impl Work<'_> {
                 self.deps.metrics.fenced_writes.with_label_values(&[op]).inc();
                 self.held.halt(Why::Lost);
             }
-            Err(error) => warn!(%error, order.id = %self.held.fence().order_id, "Lost some live output"),
+            Err(error) => warn!(error = chain(&error), order.id = %self.held.fence().order_id, "Lost some live output"),
         }
     }
 }

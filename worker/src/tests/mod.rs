@@ -29,6 +29,7 @@ shopfloor_testkit::contract!(
         the_answer_of_an_ask_step_reaches_the_code,
         the_default_counts_when_nobody_answers,
         code_may_not_ask_for_ever,
+        a_requeued_dead_letter_asks_its_question_anew,
     },
     crash::{
         a_worker_may_die_anywhere_and_no_step_is_repeated,

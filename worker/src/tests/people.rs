@@ -1,9 +1,12 @@
 //! Runs that wait for people.
 
 use serde_json::{Value, json};
-use shopfloor_domain::{order::OrderStatus, task::TaskStatus};
+use shopfloor_domain::{Clock as _, backoff::RetryPolicy, order::OrderStatus, task::TaskStatus};
 use shopfloor_sandbox::fake::FakeSandbox;
-use shopfloor_store::{orders::Verdict, questions};
+use shopfloor_store::{
+    orders::{self, Verdict},
+    questions,
+};
 use shopfloor_testkit::{TestStore, soon};
 use tokio::time::Duration;
 
@@ -166,4 +169,40 @@ pub(super) async fn code_may_not_ask_for_ever(store: &TestStore) {
     assert_eq!(order.status, OrderStatus::Failed);
     assert_eq!(bench.task(id).await.error.unwrap(), "The code asked more than 8 questions.");
     assert!(bench.open_questions(id).await.is_empty());
+}
+
+pub(super) async fn a_requeued_dead_letter_asks_its_question_anew(store: &TestStore) {
+    let fake = asks_twice();
+    let bench = Bench::new(store, fake.clone());
+    let mut new = task("run-code", json!({ "code": "ask" }));
+    new.max_attempts = 1;
+    let id = bench.submit(new).await.task.id;
+    // The worker is lost while it holds on to the waiting order: the question dies with the order, the step still waits.
+    let held = bench.claim().await;
+    let lost = async {
+        let question = bench.question(id).await;
+        let now = bench.clock.advance(LONG);
+        let rescued = bench.deps.queue.rescue(&RetryPolicy::default(), 0.0, 10, now).await.unwrap();
+        assert_eq!(rescued[0].order.status, OrderStatus::Dead);
+        question
+    };
+    let engine = bench.engine(LONG);
+    let (_, first) = tokio::join!(engine.work(&held), lost);
+    assert!(bench.open_questions(id).await.is_empty());
+    assert_eq!(bench.step_lines(id).await.last().unwrap(), "run.ask waiting");
+
+    let dead = bench.order(id).await.id;
+    let again = orders::requeue_dead(store, dead, None, "user:ada", bench.clock.now()).await.unwrap();
+    bench.deps.queue.publish(&[again.id], bench.clock.now()).await.unwrap();
+    assert_eq!(bench.work(AT_ONCE).await.status, OrderStatus::Parked);
+    let second = bench.question(id).await;
+    assert_ne!((first.id, first.order_id), (second.id, second.order_id));
+    assert_eq!((&first.prompt, second.order_id), (&second.prompt, again.id));
+    for answer in ["a", "b"] {
+        let question = bench.question(id).await;
+        bench.answer(&question, json!(answer)).await;
+        bench.work(AT_ONCE).await;
+    }
+    assert_eq!(bench.task(id).await.status, TaskStatus::Completed);
+    assert_eq!(runs(&fake), [vec![], vec![json!("a")], vec![json!("a"), json!("b")]], "no round ran twice");
 }

@@ -59,11 +59,16 @@ impl RedisQueue {
                 self.give_back(&doubtful, now).await?;
                 return Ok((!claimed.is_empty()).then_some(claimed));
             };
-            if chosen.ids.is_empty() {
-                if !verified && self.verify(&chosen).await? {
-                    verified = true;
+            // A limit may have been changed in the record alone, and then another order goes first.
+            let in_question = !chosen.full.is_empty() || (chosen.ids.is_empty() && !chosen.paused.is_empty());
+            if in_question && !verified {
+                verified = true;
+                if self.verify(&chosen).await? {
+                    self.give_back(&chosen.ids, now).await?;
                     continue;
                 }
+            }
+            if chosen.ids.is_empty() {
                 let due = chosen.next_due.map(|due| at + due.since(now));
                 self.looks.put(request.worker_id, Look { ear, due });
                 break;
@@ -98,7 +103,15 @@ impl RedisQueue {
             bytes(self.fairness.as_str()),
             bytes(u8::from(arm)),
         ];
-        let (complete, ids, next_due, full, paused): Reply = self.link.call(Move::Claim, &arguments).await?;
+        let was_up = self.link.is_up();
+        let Some(reply) = self.link.call::<Reply>(Move::Claim, &arguments).await else {
+            // It may have chosen, and nobody was told: what it chose is missing there now.
+            if was_up {
+                self.link.doubt();
+            }
+            return None;
+        };
+        let (complete, ids, next_due, full, paused) = reply;
         self.link.note_complete(complete == 1);
         if complete == 0 {
             return None;

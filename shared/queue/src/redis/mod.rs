@@ -124,7 +124,10 @@ impl RedisQueue {
     }
 
     async fn note_pause(&self, queue: &Name, paused: bool) {
-        let _ = self.link.call::<redis::Value>(Move::Pause, &[bytes(queue.as_str()), bytes(u8::from(paused))]).await;
+        let arguments = [bytes(queue.as_str()), bytes(u8::from(paused))];
+        if self.link.call::<redis::Value>(Move::Pause, &arguments).await.is_none() {
+            self.link.doubt();
+        }
     }
 
     /// Lets everybody go to the record until Redis has been filled anew.

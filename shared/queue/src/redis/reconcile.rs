@@ -1,11 +1,15 @@
 //! Holding Redis against the record, for ever: what is missing is published, and what was emptied is filled again.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use shopfloor_domain::Timestamp;
 use shopfloor_store::{
     Result,
     orders::{self, DueCursor, Place},
+    queues,
 };
 use tracing::{info, warn};
 
@@ -19,6 +23,9 @@ use crate::Drift;
 const PAGE: u64 = 2000;
 /// Orders looked at in one pass at each end of the queue: those that should run next, and those that came last.
 const ENDS: u64 = 200;
+
+/// After this time nobody is about to publish an order any more.
+const SETTLED: Duration = Duration::from_secs(2);
 
 /// Where the sweep through the queue stands.
 #[derive(Debug, Default)]
@@ -47,7 +54,10 @@ impl RedisQueue {
             orders::due_last(&self.store, now, ENDS).await?,
             self.next_page().await?,
         ] {
-            missing += self.publish_places(&places, now).await.unwrap_or(0);
+            // What has come due just now may be on its way to Redis; it is published, and not counted as drift.
+            let (settled, fresh): (Vec<_>, Vec<_>) = places.into_iter().partition(|place| place.run_at + SETTLED < now);
+            missing += self.publish_places(&settled, now).await.unwrap_or(0);
+            self.publish_places(&fresh, now).await;
         }
         if missing > 0 {
             warn!(missing, "Redis did not know of queued orders; published them");
@@ -65,8 +75,11 @@ impl RedisQueue {
     /// that is queued while this runs is published by whoever queued it.
     async fn fill(&self, server: &str, now: Timestamp) -> Result<Drift> {
         // In doubt until the end: the mark of another server may have come with its data.
-        if self.link.call::<redis::Value>(Move::Complete, &[Vec::new()]).await.is_none() {
+        let Some(doubts) = self.link.call::<u64>(Move::Complete, &[Vec::new()]).await else {
             return Ok(Drift::default());
+        };
+        for queue in queues::list(&self.store).await? {
+            self.note_pause(&queue.name, queue.paused_at.is_some()).await;
         }
         let (mut missing, mut after) = (0, None);
         loop {
@@ -78,10 +91,11 @@ impl RedisQueue {
                 None => return Ok(Drift { missing, filled: false }),
             }
         }
-        let complete = self.link.call::<redis::Value>(Move::Complete, &[bytes(server)]).await;
-        self.link.note_complete(complete.is_some());
-        info!(published = missing, complete = complete.is_some(), "Filled Redis from the record");
-        Ok(Drift { missing, filled: complete.is_some() })
+        let declared = [bytes(server), bytes(doubts)];
+        let filled = self.link.call::<u64>(Move::Complete, &declared).await == Some(1);
+        self.link.note_complete(filled);
+        info!(published = missing, filled, "Filled Redis from the record");
+        Ok(Drift { missing, filled })
     }
 }
 

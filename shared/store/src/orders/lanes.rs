@@ -62,16 +62,7 @@ pub(super) async fn plan(db: &DatabaseConnection, request: &ClaimRequest, limit:
         return Ok(Plan::default());
     }
     let room = room(db, None).await?;
-    // The first `limit` orders lie in the `limit` lanes whose heads have the lowest scores. A limited project may give
-    // fewer than its share, so lanes of limited projects do not count.
-    let mut free = 0;
-    let mut lanes: Vec<Lane> =
-        lanes.into_iter().filter(|lane| room.get(&lane.project).is_none_or(|room| *room > 0)).collect();
-    lanes.retain(|lane| {
-        let wanted = free < limit;
-        free += u64::from(!room.contains_key(&lane.project));
-        wanted
-    });
+    let lanes = promising(lanes, &room, limit);
     let limited = lanes.iter().map(|lane| lane.project).filter(|project| room.contains_key(project)).collect();
     let quotas = match <[Lane; 1]>::try_from(lanes) {
         Ok([lane]) => {
@@ -83,8 +74,26 @@ pub(super) async fn plan(db: &DatabaseConnection, request: &ClaimRequest, limit:
     Ok(Plan { quotas, limited })
 }
 
-/// Lanes with a due order that this request covers and whose queue is not paused, the lowest score first.
-async fn open_lanes(db: &DatabaseConnection, request: &ClaimRequest, now: Timestamp) -> Result<Vec<Lane>> {
+/// The lanes that hold the first `limit` orders: the `limit` lanes whose heads have the lowest scores, and those that tie
+/// with the last of them, for there the ids decide. A limited project may give fewer orders than its share, so its lanes
+/// do not count; those of a full one drop out.
+fn promising(mut lanes: Vec<(i64, Lane)>, room: &Room, limit: u64) -> Vec<Lane> {
+    let (mut free, mut last) = (0, None);
+    lanes.retain(|(_, lane)| room.get(&lane.project).is_none_or(|room| *room > 0));
+    lanes.retain(|(head, lane)| {
+        let wanted = free < limit || last == Some(*head);
+        if wanted {
+            free += u64::from(!room.contains_key(&lane.project));
+            last = Some(*head);
+        }
+        wanted
+    });
+    lanes.into_iter().map(|(_, lane)| lane).collect()
+}
+
+/// Lanes with a due order that this request covers and whose queue is not paused, each with the score of its first due
+/// order, the lowest first.
+async fn open_lanes(db: &DatabaseConnection, request: &ClaimRequest, now: Timestamp) -> Result<Vec<(i64, Lane)>> {
     let rows = db.query_all_raw(statement(db, LANES, [now.0.into()])).await.doing(DOING)?;
     let mut lanes = Vec::new();
     for row in rows {
@@ -100,8 +109,8 @@ async fn open_lanes(db: &DatabaseConnection, request: &ClaimRequest, now: Timest
             && (request.queues.is_empty() || request.queues.contains(&lane.queue))
             && !paused.contains(&lane.queue)
     });
-    lanes.sort_by(|(one, a), (other, b)| (one, &a.key).cmp(&(other, &b.key)));
-    Ok(lanes.into_iter().map(|(_, lane)| lane).collect())
+    lanes.sort_by_key(|(head, _)| *head);
+    Ok(lanes)
 }
 
 async fn paused(db: &DatabaseConnection) -> Result<BTreeSet<Name>> {
@@ -203,6 +212,20 @@ mod tests {
         let quotas = share(heads, &lanes, Room::from([(full, 1)]), 2);
         let takes: Vec<_> = quotas.iter().map(|quota| (quota.lane.project, quota.take)).collect();
         assert_eq!(takes, [(full, 1), (free, 1)]);
+    }
+
+    #[test]
+    fn lanes_whose_heads_tie_with_the_last_one_wanted_are_looked_at_too() {
+        let projects: Vec<ProjectId> = std::iter::repeat_with(ProjectId::new).take(5).collect();
+        let lanes = || [1, 2, 2, 2, 3].into_iter().zip(projects.iter().map(|project| lane(*project))).collect();
+        let wanted = |room: &Room, limit| -> Vec<ProjectId> {
+            promising(lanes(), room, limit).iter().map(|lane| lane.project).collect()
+        };
+        assert_eq!(wanted(&Room::new(), 1), projects[..1]);
+        assert_eq!(wanted(&Room::new(), 2), projects[..4]);
+        assert_eq!(wanted(&Room::new(), 5), projects);
+        assert_eq!(wanted(&Room::from([(projects[0], 1)]), 1), projects[..4], "a limited project does not count");
+        assert_eq!(wanted(&Room::from([(projects[0], 0)]), 1), projects[1..4], "a full one drops out");
     }
 
     #[test]

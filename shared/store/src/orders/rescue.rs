@@ -23,7 +23,8 @@ use crate::{
 };
 
 /// Takes back at most `limit` orders whose lease has run out: to the queue with a backoff, to `cancelled` when that was
-/// asked for, to `dead` when it has cost `policy.max_kills` workers. `draw` is the jitter, `0.0..=1.0`.
+/// asked for, to `dead` when it has cost `policy.max_kills` workers or this was its last attempt: an order that may be
+/// tried once must not run twice because a worker was lost. `draw` is the jitter, `0.0..=1.0`.
 ///
 /// The first lost worker costs no waiting time: usually the worker is at fault, not the order.
 ///
@@ -72,6 +73,8 @@ fn ending(order: &Order, policy: &RetryPolicy, draw: f64, now: Timestamp) -> End
         (OrderEvent::Cancelled, "Its worker was lost before it confirmed the cancellation.".to_owned())
     } else if kills >= policy.max_kills {
         (OrderEvent::Exhausted, poison(kills))
+    } else if order.attempt >= order.max_attempts {
+        (OrderEvent::Exhausted, last_attempt(order.max_attempts))
     } else {
         (OrderEvent::LeaseExpired, "Its worker was lost: it stopped renewing its lease.".to_owned())
     };
@@ -83,4 +86,9 @@ fn ending(order: &Order, policy: &RetryPolicy, draw: f64, now: Timestamp) -> End
 fn poison(kills: u32) -> String {
     let workers = if kills == 1 { "worker".to_owned() } else { format!("{kills} workers") };
     format!("Given up: it cost {workers}, lost (killed, out of memory or silent) while working on it.")
+}
+
+fn last_attempt(attempts: u32) -> String {
+    let which = if attempts == 1 { "only attempt".to_owned() } else { format!("last of {attempts} attempts") };
+    format!("Given up: its worker was lost (killed, out of memory or silent) in the {which}.")
 }

@@ -22,15 +22,26 @@ pub async fn the_lowest_score_goes_first(bench: &Bench) {
     assert_eq!(bench.drain(&worker).await, [high, normal, low]);
 }
 
-/// Among equals the first one in is the first one out.
+/// Among equals the first one in is the first one out, whatever their queues and projects, in one claim or in many.
 pub async fn equal_scores_go_in_the_order_of_submission(bench: &Bench) {
     let worker = bench.worker().await;
-    let mut ids = Vec::new();
-    for _ in 0..10 {
-        ids.push(bench.submit_one().await);
+    for project in ["a", "b", "c"] {
+        bench.project(&name(project), None).await;
     }
-    let claimed = bench.claim(&ClaimRequest { limit: 10, ..worker }).await;
-    assert_eq!(claimed.iter().map(|c| c.order.id).collect::<Vec<_>>(), ids);
+    let places = [("z", "b"), ("a", "b"), ("m", "a"), ("a", "c"), ("m", "b"), ("b", "a"), ("a", "a"), ("z", "a")];
+    for limit in [1, 2, 100] {
+        let mut ids = Vec::new();
+        for (queue, project) in places.into_iter().chain(places) {
+            let new = NewTask { queue: name(queue), project: name(project), ..new_task("one of many") };
+            ids.push(bench.submit(new).await.order_id);
+        }
+        let mut claimed = Vec::new();
+        for _ in 0..ids.len().div_ceil(limit) {
+            let request = ClaimRequest { limit: u32::try_from(limit).expect("small"), ..worker.clone() };
+            claimed.extend(bench.claim(&request).await.iter().map(|claimed| claimed.order.id));
+        }
+        assert_eq!(claimed, ids, "{limit} at a time");
+    }
 }
 
 /// A head start is bounded: urgent orders that come later than it lasts go behind.

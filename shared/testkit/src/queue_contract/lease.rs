@@ -180,3 +180,23 @@ pub async fn rescuing_twice_is_harmless(bench: &Bench) {
     let late = bench.queue.finish(claimed[0].fence(), Verdict::Released { reason }, bench.now()).await;
     assert!(matches!(late, Err(StoreError::Fenced { .. })), "{late:?}");
 }
+
+/// A worker that is lost takes the order's last attempt with it: what may be tried once never runs twice.
+pub async fn a_lost_worker_costs_the_last_attempt(bench: &Bench) {
+    let worker = bench.worker().await;
+    for max_attempts in [1, 2] {
+        let new = shopfloor_store::tasks::NewTask { max_attempts, ..new_task("fragile") };
+        let submitted = bench.submit(new).await;
+        for attempt in 1..=max_attempts {
+            assert_eq!(bench.claim_one(&worker).await.order.attempt, attempt);
+            bench.clock.advance(JUST_OVER);
+            assert_eq!(bench.rescue().await.len(), 1);
+            let status = if attempt < max_attempts { OrderStatus::Queued } else { OrderStatus::Dead };
+            assert_eq!(bench.order(submitted.order_id).await.status, status, "attempt {attempt} of {max_attempts}");
+            bench.clock.advance(POLICY.max);
+        }
+        assert!(bench.claim(&worker).await.is_empty());
+        let error = bench.order(submitted.order_id).await.error.unwrap_or_default();
+        assert!(error.contains("worker was lost"), "{error}");
+    }
+}

@@ -42,7 +42,7 @@ macro_rules! queue_contract {
             $crate::queue_contract!(@cases $backend lease {
                 renewal_is_answered_in_order, renewal_keeps_a_lease_alive, a_stranger_cannot_renew,
                 an_expired_lease_is_rescued_and_its_holder_is_a_ghost, a_late_worker_that_was_not_rescued_may_finish,
-                rescue_keeps_to_its_limit, a_poison_order_dies, rescue_confirms_a_cancellation, rescuing_twice_is_harmless,
+                rescue_keeps_to_its_limit, a_poison_order_dies, a_lost_worker_costs_the_last_attempt, rescue_confirms_a_cancellation, rescuing_twice_is_harmless,
             });
             $crate::queue_contract!(@cases $backend verdict {
                 completed_is_final, failed_is_final, the_epoch_grows_with_every_claim, a_stale_finish_writes_nothing,

@@ -1,6 +1,6 @@
 //! The queue as plain data: what every implementation must agree with, move by move.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use shopfloor_domain::{
     Fence, OrderId, Priority, QuestionId, TaskId, Timestamp, WorkerId, backoff::RetryPolicy, order::OrderStatus,
@@ -90,27 +90,27 @@ impl Model {
         self.orders.iter_mut().find(|o| o.id == id).expect("an order of the model")
     }
 
-    /// Makes the claim that was made. Of several orders with the same score any may go first, unless they are alike in
-    /// queue, project and needs: then the first one in goes first.
+    /// Makes the claim that was made. The lowest score goes first; of equal scores the one that was submitted first,
+    /// whatever its queue, project and needs.
     ///
     /// # Panics
     /// When an order was handed out that had to wait, or one was held back that had to go.
     pub(super) fn claim(&mut self, ask: &Ask, claimed: &[OrderId], now: Timestamp) {
         for &id in claimed {
-            let next = self.next(ask, now);
-            assert!(next.contains(&id), "{id} was claimed where one of {next:?} had to be");
+            assert_eq!(Some(id), self.next(ask, now), "this one was claimed where that one had to be");
             let state = &mut self.entry(id).state;
             (state.status, state.worker) = (OrderStatus::Claimed, Some(ask.worker));
             (state.epoch, state.attempt) = (state.epoch + 1, state.attempt + 1);
             state.lease_expires_at = Some(now + ask.lease);
         }
         assert!(claimed.len() <= ask.limit, "more was claimed than asked for");
-        let left = self.next(ask, now);
-        assert!(claimed.len() == ask.limit || left.is_empty(), "one of {left:?} should have been claimed too");
+        if claimed.len() < ask.limit {
+            assert_eq!(self.next(ask, now), None, "this one should have been claimed too");
+        }
     }
 
-    /// The orders that may be handed out next.
-    fn next(&self, ask: &Ask, now: Timestamp) -> Vec<OrderId> {
+    /// The order to be handed out next. Orders are kept as they were submitted, and of equal ones the first is taken.
+    fn next(&self, ask: &Ask, now: Timestamp) -> Option<OrderId> {
         let running = [0, 1].map(|p| self.count(|o| o.project == p && o.state.status == OrderStatus::Claimed));
         let open = |o: &&Entry| {
             o.state.status == OrderStatus::Queued
@@ -120,13 +120,7 @@ impl Model {
                 && (ask.has_gpu || !o.needs_gpu)
                 && self.limits[o.project].is_none_or(|limit| running[o.project] < u64::from(limit))
         };
-        let open: Vec<&Entry> = self.orders.iter().filter(open).collect();
-        let Some(score) = open.iter().map(|o| o.state.score).min() else { return Vec::new() };
-        let mut lanes = BTreeMap::new();
-        for order in open.into_iter().filter(|o| o.state.score == score) {
-            lanes.entry((order.queue, order.project, order.needs_gpu)).or_insert(order.id);
-        }
-        lanes.into_values().collect()
+        self.orders.iter().filter(open).min_by_key(|o| o.state.score).map(|o| o.id)
     }
 
     pub(super) fn is_held(&self, fence: Fence) -> bool {
@@ -169,11 +163,11 @@ impl Model {
     /// Takes an expired order back. The first lost worker costs it no wait.
     pub(super) fn rescue(&mut self, id: OrderId, policy: &RetryPolicy, draw: f64, now: Timestamp) {
         let entry = self.entry(id);
-        let state = &mut entry.state;
+        let (max_attempts, state) = (entry.max_attempts, &mut entry.state);
         state.kills += 1;
         if state.cancel_requested {
             state.end(OrderStatus::Cancelled);
-        } else if state.kills >= policy.max_kills {
+        } else if state.kills >= policy.max_kills || state.attempt >= max_attempts {
             state.end(OrderStatus::Dead);
         } else {
             let wait = if state.kills > 1 { policy.backoff(state.kills - 1, draw) } else { Duration::ZERO };

@@ -2,6 +2,7 @@
 --
 -- Keys (all with one hash tag, so that one namespace is one Cluster slot):
 --   generation            STRING  set when the queue is complete; without it nothing here may be trusted
+--   doubts                STRING  how often somebody doubted that it is
 --   classes               SET     classes with a ready order; a class is `queue/needs`
 --   heads:<class>         ZSET    project -> score of its first ready order of this class
 --   ready:<class>|<proj>  ZSET    order -> score: one lane

@@ -1,0 +1,78 @@
+"""What is compared: how each system is started, and what its figures mean."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent.parent
+
+#: What a confirmed job survives; systems are compared within a class.
+CLASSES = {
+    "disk": "PostgreSQL, every commit flushed to disk before it is confirmed",
+    "second": "Redis, append-only file flushed every second: a crash loses up to one second of confirmed jobs",
+}
+
+
+@dataclass
+class System:
+    """One system under test."""
+
+    name: str
+    title: str
+    #: `redis` or `postgres`: what is reset before it runs and where it connects.
+    store: str
+    durability: str
+    #: The driver's command line, before the command; see README.md for the contract.
+    driver: list
+    #: Jobs of the prefilled backlog, in thousands: enough for about a second or more.
+    backlog: int
+    #: Jobs per call, where there is a call for many.
+    bulk: int | None = None
+    #: Worker processes; the slots are divided among them.
+    processes: int = 1
+    #: Whether the driver's process says when it is ready.
+    says_ready: bool = True
+    options: list = field(default_factory=list)
+    worker_options: list = field(default_factory=list)
+    environment: dict = field(default_factory=dict)
+    note: str = ""
+
+
+def python(cache, name):
+    """The driver of a Python peer, run by the interpreter of its own environment."""
+    return [str(cache / f"venv-{name}" / "bin" / "python"), str(HERE / "peers" / "python" / f"drive_{name}.py")]
+
+
+def systems(cache, binaries):
+    """Every system, ours first."""
+    rust = {name: [str(binaries / f"shopfloor-bench-{name}")] for name in RUST}
+    node = {"BENCH_NODE_MODULES": str(cache / "npm" / "package.json")}
+    return [
+        System("shopfloor-sql", "Shopfloor, SQL queue", "postgres", "disk", rust["ours"], 8, 500,
+               options=["--queue", "sql"], worker_options=["--prefetch", "48"],
+               note="task, run, order, session, execution and 8 events per job; every write fenced by its epoch"),
+        System("graphile-worker", "graphile_worker (Rust)", "postgres", "disk", rust["graphile-worker"], 16, 500,
+               note="local queue of 100, completions batched for 5 ms; finished jobs are deleted"),
+        System("apalis-postgres", "apalis-postgres", "postgres", "disk", rust["apalis-postgres"], 16, 500,
+               note="batches of 64, no locks, no results, LISTEN plus a poll of 100 ms"),
+        System("apalis-redis", "apalis-redis", "redis", "second", rust["apalis-redis"], 32, 500,
+               note="batches of 64, no locks, no results, poll of 10 ms"),
+        System("bullmq", "BullMQ", "redis", "second", ["node", str(HERE / "peers/node/drive_bullmq.mjs")], 16, 500,
+               processes=2, environment=node, note="2 processes with concurrency 8, removeOnComplete"),
+        System("sidekiq", "Sidekiq 6.4", "redis", "second", ["ruby", str(HERE / "peers/ruby/drive_sidekiq.rb")], 16,
+               500, processes=2, says_ready=False, note="2 processes with 8 threads; a job is lost when its process dies"),
+        System("rq", "RQ", "redis", "second", python(cache, "rq"), 3, 500, processes=16,
+               note="16 workers that do not fork, no results"),
+        System("celery", "Celery", "redis", "second", python(cache, "celery"), 6, None, processes=2, says_ready=False,
+               note="2 processes with 8 threads, prefetch 8, early acknowledgement: a job is lost when its process dies"),
+        System("dramatiq", "dramatiq", "redis", "second", python(cache, "dramatiq"), 6, None, says_ready=False,
+               note="2 processes with 8 threads"),
+        System("arq", "arq", "redis", "second", python(cache, "arq"), 4, None, processes=2,
+               note="2 processes with 8 jobs, poll of 10 ms, no results"),
+        System("saq", "SAQ", "redis", "second", python(cache, "saq"), 6, None, processes=2,
+               note="2 processes with 8 jobs, no results"),
+        System("taskiq", "taskiq", "redis", "second", python(cache, "taskiq"), 8, None, says_ready=False,
+               note="list broker: a job is lost when its process dies; 2 processes with 8 tasks"),
+    ]
+
+
+RUST = ["ours", "graphile-worker", "apalis-postgres", "apalis-redis"]

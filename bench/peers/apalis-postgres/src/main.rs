@@ -1,0 +1,70 @@
+//! The driver of apalis-postgres.
+//!
+//! Fast settings: `push_bulk` (one statement for a batch), fetching in batches, no task locks and no results ("can be
+//! turned off for tasks that last shorter than a worker heartbeat", says its documentation), tasks spawned on the runtime, wake-up by LISTEN.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Result, bail};
+use apalis::prelude::*;
+use apalis_postgres::{Config, PgPool, PostgresStorage};
+use shopfloor_bench_kit::{Args, Payload, Recorder, paced, timed, until_terminated};
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let args = Args::parse()?;
+    let pool = PgPool::connect(args.text("url")?).await?;
+    let slots = usize::try_from(args.number_or("slots", 16)?)?;
+    let config = Config::default().queue("bench").batch_size(slots * 4).lock_tasks(false).persist_results(false);
+    let mut storage = PostgresStorage::<Payload>::new(&pool).with_config(config);
+    match args.command.as_str() {
+        "setup" => Ok(PostgresStorage::setup(&pool).await?),
+        "enqueue" => {
+            let (n, bulk) = (args.number("n")?, args.number_or("bulk", 1)?);
+            timed(n, async {
+                let mut left = n;
+                while left > 0 {
+                    let now = left.min(bulk);
+                    if now == 1 {
+                        storage.push(Payload::now()).await?;
+                    } else {
+                        storage.push_bulk((0..now).map(|_| Payload::now()).collect()).await?;
+                    }
+                    left -= now;
+                }
+                Ok(())
+            })
+            .await
+        }
+        "paced" => {
+            let (n, rate) = (args.number("n")?, args.text("rate")?.parse()?);
+            timed(
+                n,
+                paced(n, rate, || {
+                    let mut storage = storage.clone();
+                    async move { Ok(storage.push(Payload::now()).await?) }
+                }),
+            )
+            .await
+        }
+        "worker" => {
+            let recorder = Arc::new(Recorder::create(args.text("out")?)?);
+            let worker = WorkerBuilder::new(format!("bench-{}", std::process::id()))
+                .backend(storage.with_pubsub().poll_with_interval(Duration::from_millis(args.number_or("poll", 100)?)))
+                .data(recorder)
+                .concurrency(slots)
+                .parallelize(tokio::spawn)
+                .build(noop);
+            tokio::select! {
+                ran = worker.run() => Ok(ran?),
+                stopped = until_terminated() => stopped,
+            }
+        }
+        other => bail!("unknown command `{other}`"),
+    }
+}
+
+async fn noop(payload: Payload, recorder: Data<Arc<Recorder>>) -> Result<(), BoxDynError> {
+    recorder.started(payload.t);
+    Ok(())
+}

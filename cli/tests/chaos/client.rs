@@ -1,0 +1,136 @@
+//! People: they hand work in, answer questions, cancel, and remember what was promised to them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::workload::{Job, LIMITED};
+
+/// The API answers a request well within this, or not at all.
+const PATIENCE: Duration = Duration::from_secs(8);
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Speaks with the API.
+#[derive(Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    url: String,
+    key: String,
+    promised: Arc<Mutex<Promised>>,
+}
+
+/// What the API has acknowledged.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Promised {
+    /// Tasks by the number of their job.
+    pub(crate) tasks: BTreeMap<usize, String>,
+    /// Answers that won, by question.
+    pub(crate) answers: BTreeMap<String, Value>,
+    /// Requests that were answered with something that no fault explains.
+    pub(crate) strange: Vec<String>,
+}
+
+impl Client {
+    pub(crate) fn new(port: u16, key: String) -> Self {
+        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        Self { http, url: format!("http://127.0.0.1:{port}/api/v1"), key, promised: Arc::default() }
+    }
+
+    pub(crate) fn promised(&self) -> Promised {
+        self.promised.lock().unwrap().clone()
+    }
+
+    /// One request; `None` when there is no answer, or one that blames the server.
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        key: Option<String>,
+        body: Option<Value>,
+    ) -> Option<(StatusCode, Value)> {
+        let mut request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.key);
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.ok()?;
+        let status = response.status();
+        let body = response.json().await.ok()?;
+        (!status.is_server_error()).then_some((status, body))
+    }
+
+    fn strange(&self, what: String) {
+        self.promised.lock().unwrap().strange.push(what);
+    }
+
+    /// Sets the limited project up, as soon as the API answers.
+    pub(crate) async fn limit(&self, limit: u32) {
+        let body = json!({"name": LIMITED, "max_concurrency": limit});
+        while self.ask(Method::PUT, "/projects", None, Some(body.clone())).await.is_none() {
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Hands a task in at its time, again and again until that is acknowledged; then cancels it if that is planned.
+    pub(crate) async fn hand_in(self, job: Job) {
+        sleep(job.at).await;
+        let task = loop {
+            let key = Some(format!("job-{}", job.number));
+            match self.ask(Method::POST, "/tasks", key, Some(job.body())).await {
+                Some((status, task)) if status.is_success() => break task["id"].as_str().unwrap().to_owned(),
+                Some((status, problem)) => {
+                    return self.strange(format!("handing job {} in: {status} {problem}", job.number));
+                }
+                None => sleep(PAUSE).await,
+            }
+        };
+        self.promised.lock().unwrap().tasks.insert(job.number, task.clone());
+        let Some(after) = job.cancel_after else { return };
+        sleep(after).await;
+        let path = format!("/tasks/{task}/cancel");
+        // Refused when it is over already.
+        while self.ask(Method::POST, &path, None, None).await.is_none() {
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Answers every question of tasks that want an answer, for ever.
+    pub(crate) async fn answer_for_ever(self) {
+        loop {
+            sleep(PAUSE).await;
+            let open = self.ask(Method::GET, "/questions?status=open&limit=100", None, None).await;
+            let Some((StatusCode::OK, open)) = open else { continue };
+            for question in open["items"].as_array().into_iter().flatten() {
+                if question["task_title"] == "Ask" {
+                    self.answer(question["id"].as_str().unwrap()).await;
+                }
+            }
+        }
+    }
+
+    async fn answer(&self, id: &str) {
+        let answer = json!(format!("seven for {id}"));
+        let body = json!({"answer": answer});
+        match self.ask(Method::POST, &format!("/questions/{id}/answer"), None, Some(body)).await {
+            Some((StatusCode::OK, answered)) if answered["won"] == true => {
+                self.promised.lock().unwrap().answers.insert(id.to_owned(), answer);
+            }
+            Some((StatusCode::OK, _)) | None => {}
+            Some((status, problem)) => self.strange(format!("answering question {id}: {status} {problem}")),
+        }
+    }
+
+    /// Why a task does not run, as the API says.
+    pub(crate) async fn why(&self, task: &str) -> Value {
+        let why = self.ask(Method::GET, &format!("/tasks/{task}/why"), None, None).await;
+        why.map_or_else(|| json!("no answer"), |(_, why)| why)
+    }
+}

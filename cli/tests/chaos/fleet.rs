@@ -1,0 +1,241 @@
+//! The system under test: PostgreSQL, Redis, and the roles as processes, each behind proxies of its own.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use shopfloor_testkit::{
+    RedisServer,
+    faults::{PostgresServer, Process, Program, Proxy},
+};
+
+use crate::{
+    client::Client,
+    ops::{Op, Role},
+    plan::Plan,
+    workload::PIPELINE,
+};
+
+const DATABASE: &str = "chaos";
+/// A process that ended by itself is started again after this, as any supervisor does.
+const RESPAWN: Duration = Duration::from_millis(500);
+
+pub(crate) struct Fleet {
+    pub(crate) postgres: PostgresServer,
+    redis: RedisServer,
+    /// Whether Redis runs, and whether it is stopped.
+    redis_is: (bool, bool),
+    members: Vec<Member>,
+    pub(crate) client: Client,
+    /// Processes that ended by themselves after their start.
+    pub(crate) died: Vec<String>,
+}
+
+struct Member {
+    role: Role,
+    program: Program,
+    process: Option<Process>,
+    /// Whether it is meant to be down.
+    down: bool,
+    /// How long its log was when it started.
+    log_at: u64,
+    ended_at: Option<Instant>,
+    to_postgres: Proxy,
+    to_redis: Proxy,
+}
+
+impl Fleet {
+    /// Starts everything and waits until the API answers.
+    pub(crate) async fn start(plan: &Plan, dir: &Path) -> Self {
+        let _ = std::fs::remove_dir_all(dir);
+        std::fs::create_dir_all(dir.join("pipelines")).unwrap();
+        std::fs::write(dir.join("pipelines/chaos.toml"), PIPELINE).unwrap();
+        let (postgres, redis) = (PostgresServer::start(), RedisServer::start());
+        postgres.query("postgres", &format!("CREATE DATABASE {DATABASE}")).unwrap();
+        let key = key(dir, &postgres);
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).unwrap().port();
+        let mut members = Vec::new();
+        for role in Role::ALL {
+            let (to_postgres, to_redis) = (Proxy::start(postgres.port()).await, Proxy::start(redis.port()).await);
+            let mut args = role_args(role, plan, dir, port);
+            args.extend(["--redis-url".to_owned(), format!("redis://127.0.0.1:{}/", to_redis.port())]);
+            let program = program(dir, &role.name(), &args, &postgres.url(to_postgres.port(), DATABASE));
+            let (process, down, log_at, ended_at) = (None, false, 0, None);
+            members.push(Member { role, program, process, down, log_at, ended_at, to_postgres, to_redis });
+        }
+        members.iter_mut().for_each(Member::start);
+        let client = Client::new(port, key);
+        client.limit(plan.limit).await;
+        Self { postgres, redis, redis_is: (true, false), members, client, died: Vec::new() }
+    }
+
+    /// Does one thing to the system.
+    pub(crate) fn apply(&mut self, op: Op) {
+        match op {
+            Op::Kill(role) => self.member(role).kill(),
+            Op::Start(role) => self.member(role).start(),
+            Op::Stop(role) => self.member(role).process.iter().for_each(Process::stop),
+            Op::GoOn(role) => self.member(role).process.iter().for_each(Process::go_on),
+            Op::RedisKill => {
+                self.redis.kill();
+                self.redis_is = (false, false);
+            }
+            Op::RedisStart => {
+                self.redis.restart();
+                self.redis_is = (true, false);
+            }
+            Op::RedisStop => {
+                self.redis.pause();
+                self.redis_is.1 = true;
+            }
+            Op::RedisGoOn => {
+                self.redis.go_on();
+                self.redis_is.1 = false;
+            }
+            // It may be away just now; then there is nothing to empty.
+            Op::RedisFlush if self.redis_is == (true, false) => self.redis.flush_all(),
+            Op::RedisFlush => {}
+            Op::RedisCut(role) => self.member(role).to_redis.cut(),
+            Op::PostgresCrash => self.postgres.crash(),
+            Op::PostgresShutDown => self.postgres.shut_down(),
+            Op::PostgresStart => self.postgres.bring_up(),
+            Op::PostgresCut(role) => self.member(role).to_postgres.cut(),
+            Op::LoseCommits(role, count) => self.member(role).to_postgres.lose_commits(count),
+            Op::Stall(role) => {
+                self.member(role).to_postgres.stall(true);
+                self.member(role).to_redis.stall(true);
+            }
+            Op::Slow(role, delay) => {
+                self.member(role).to_postgres.delay(delay);
+                self.member(role).to_redis.delay(delay);
+            }
+            Op::Heal(role) => self.member(role).heal(),
+        }
+    }
+
+    /// Ends all trouble.
+    pub(crate) fn heal(&mut self) {
+        self.postgres.bring_up();
+        match self.redis_is {
+            (true, _) => self.apply(Op::RedisGoOn),
+            (false, _) => self.apply(Op::RedisStart),
+        }
+        for member in &mut self.members {
+            member.heal();
+            member.process.iter().for_each(Process::go_on);
+            if member.process.is_none() {
+                member.start();
+            }
+        }
+    }
+
+    /// Starts again what ended by itself, and notes it.
+    pub(crate) fn supervise(&mut self) {
+        for member in &mut self.members {
+            if member.down {
+                continue;
+            }
+            if let Some(status) = member.process.as_mut().and_then(Process::ended) {
+                if member.had_begun() {
+                    self.died.push(format!("{} ended by itself: {status}", member.role.name()));
+                }
+                member.process = None;
+                member.ended_at = Some(Instant::now());
+            }
+            if member.process.is_none() && member.ended_at.is_none_or(|at| at.elapsed() > RESPAWN) {
+                member.start();
+            }
+        }
+    }
+
+    /// How many commits were acknowledged to nobody.
+    pub(crate) fn lost_commits(&self) -> u32 {
+        self.members.iter().map(|member| member.to_postgres.lost()).sum()
+    }
+
+    /// Runs a query that gives one JSON document.
+    pub(crate) fn json(&self, sql: &str) -> serde_json::Value {
+        let sql = format!("SELECT coalesce(json_agg(row), '[]') FROM ({sql}) AS row");
+        let text = self.postgres.query(DATABASE, &sql).unwrap_or_else(|problem| panic!("{sql}: {problem}"));
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn member(&mut self, role: Role) -> &mut Member {
+        &mut self.members[role.place()]
+    }
+}
+
+impl Member {
+    fn start(&mut self) {
+        self.down = false;
+        self.ended_at = None;
+        if self.process.is_none() {
+            self.log_at = std::fs::metadata(&self.program.log).map_or(0, |log| log.len());
+            self.process = Some(Process::start(&self.program));
+        }
+    }
+
+    fn kill(&mut self) {
+        self.down = true;
+        if let Some(mut process) = self.process.take() {
+            process.kill();
+        }
+    }
+
+    fn heal(&self) {
+        self.to_postgres.heal();
+        self.to_redis.heal();
+    }
+
+    /// Whether it came so far as to say that it works. It may end before when there is no database yet.
+    fn had_begun(&self) -> bool {
+        let log = std::fs::read(&self.program.log).unwrap_or_default();
+        let since = log.get(usize::try_from(self.log_at).unwrap()..).unwrap_or_default();
+        let said = String::from_utf8_lossy(since);
+        said.contains(" begins") || said.contains("listens on")
+    }
+}
+
+fn role_args(role: Role, plan: &Plan, dir: &Path, port: u16) -> Vec<String> {
+    let retry = "--lease 3s --renew-every 600ms --offline-after 4s --retry-base 100ms --retry-max 1s --log info";
+    let role_only = match role {
+        Role::Api => format!("api --bind 127.0.0.1:{port} --pipelines {}", dir.join("pipelines").display()),
+        Role::Orchestrator(_) => "orchestrator".to_owned(),
+        Role::Worker(number) => format!("worker --name worker-{number} --slots 2 --grace 300ms --drain 2s"),
+    };
+    let kills = format!("--max-kills {}", plan.max_kills);
+    [role_only, retry.to_owned(), kills].join(" ").split(' ').map(str::to_owned).collect()
+}
+
+/// The binary, with nothing of the test's own settings but the toolchain.
+fn program(dir: &Path, name: &str, args: &[String], database: &str) -> Program {
+    let ours = |name: &str| name.starts_with("SHOPFLOOR_") && name != "SHOPFLOOR_TOOLCHAIN";
+    let forget = std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_str().is_some_and(ours));
+    let env = |name: &str, value: String| (name.into(), value.into());
+    Program {
+        path: PathBuf::from(env!("CARGO_BIN_EXE_shopfloor")),
+        args: args.iter().map(Into::into).collect(),
+        envs: vec![
+            env("SHOPFLOOR_DATABASE_URL", database.to_owned()),
+            env("SHOPFLOOR_BLOB_DIR", dir.join("blobs").display().to_string()),
+            env("SHOPFLOOR_DATA_DIR", dir.join(name).display().to_string()),
+        ],
+        forget: forget.collect(),
+        log: dir.join(format!("{name}.log")),
+    }
+}
+
+/// Makes the tables and a key.
+fn key(dir: &Path, postgres: &PostgresServer) -> String {
+    let args = ["keys", "create", "--local", "--role", "admin", "--name", "chaos"].map(str::to_owned);
+    let program = program(dir, "key", &args, &postgres.url(postgres.port(), DATABASE));
+    let mut command = std::process::Command::new(&program.path);
+    for name in &program.forget {
+        command.env_remove(name);
+    }
+    let made = command.args(&program.args).envs(program.envs).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    String::from_utf8(made.stdout).unwrap().trim().to_owned()
+}

@@ -1,0 +1,9 @@
+//! Breaking things on purpose: connections, processes, databases.
+
+mod postgres;
+mod process;
+mod proxy;
+
+pub use postgres::PostgresServer;
+pub use process::{Process, Program};
+pub use proxy::Proxy;
