@@ -130,6 +130,7 @@ async fn machines(walk: &mut Walk) {
     let fail = json!({ "order_id": orders[2]["id"], "epoch": 1, "error": "no", "retry": true });
     assert_eq!(walk.post("/queue/fail", "", fail).await["status"], "dead");
     walk.get("/queue/dead", "").await;
+    park(walk, &worker).await;
     walk.post("/queue/dead/{id}/requeue", &id(&orders[2]), Value::Null).await;
     walk.get("/queue/status", "").await;
     walk.post("/queue/{name}/pause", "default", Value::Null).await;
@@ -140,6 +141,20 @@ async fn machines(walk: &mut Walk) {
     walk.post("/sessions/{id}/heartbeat", &session, Value::Null).await;
     walk.go(Method::DELETE, "/sessions/{id}", &session, Value::Null).await;
     walk.go(Method::DELETE, "/workers/{id}", &worker, Value::Null).await;
+}
+
+/// An order for a remote worker, which asks about it.
+async fn park(walk: &mut Walk, worker: &str) {
+    let submit = json!({ "title": "C", "pipeline": "external", "needs": ["python"], "input": { "n": 1 } });
+    walk.post("/tasks", "", submit).await;
+    let capabilities = json!(["external", "python"]);
+    let claim = json!({ "worker_id": worker, "limit": 10, "capabilities": capabilities, "lease_seconds": 60 });
+    let claims = walk.post("/queue/claim", "", claim).await;
+    let is_ours = |order: &&Value| order["task"]["pipeline"] == "external";
+    let order = claims["orders"].as_array().expect("orders").iter().find(is_ours).expect("the external order").clone();
+    let question = json!({ "name": "which", "prompt": "Which one?", "options": [1, 2] });
+    let asks = json!({ "order_id": order["id"], "epoch": 1, "question": question });
+    assert_eq!(walk.post("/queue/park", "", asks).await["order"]["status"], "parked");
 }
 
 async fn administration(walk: &mut Walk) {

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::Read,
+    io::{self, Read},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -91,10 +91,13 @@ impl Server {
 
     /// What it has logged.
     pub(crate) fn log(&self) -> String {
+        self.read_log().unwrap()
+    }
+
+    fn read_log(&self) -> io::Result<String> {
         let mut log = Vec::new();
-        let file = File::open(log_file(&self.data_dir)).unwrap();
-        file.take(64 * 1024 * 1024).read_to_end(&mut log).unwrap();
-        String::from_utf8_lossy(&log).into_owned()
+        File::open(log_file(&self.data_dir))?.take(64 * 1024 * 1024).read_to_end(&mut log)?;
+        Ok(String::from_utf8_lossy(&log).into_owned())
     }
 }
 
@@ -102,7 +105,8 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = kill_process_group(self.pid, Signal::KILL);
         if std::thread::panicking() {
-            let log = self.log();
+            // The folder may be gone already, and a panic in here would hide the test's own.
+            let log = self.read_log().unwrap_or_default();
             let tail = log.len().saturating_sub(LOG_TAIL);
             eprintln!("--- the server's log ---\n{}", log.get(tail..).unwrap_or(&log));
         }
