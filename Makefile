@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run dev build setup setup-test test test-unit fmt lint deny check-docs ci update-docs clean
+.PHONY: help run dev build setup setup-test test test-unit chaos fmt lint deny check-docs ci update-docs clean
 
 # Built files live outside the clone, so that a new clone starts warm; `./target` where that folder cannot be made.
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/shopfloor
@@ -32,6 +32,12 @@ setup-test: ## Installs what the tests need (Debian packages, Python tools, carg
 test: setup-test ## Sets everything up and runs every test
 	cargo test --locked --workspace --doc
 	cargo nextest run --locked --workspace --all-targets
+
+SEEDS ?= 10
+FROM ?= 1
+chaos: setup-test ## Breaks a fleet at random and checks the record: SEEDS=10 of them, beginning with seed FROM=1
+	SHOPFLOOR_CHAOS_SEEDS=$(SEEDS) SHOPFLOOR_CHAOS_FROM=$(FROM) \
+		cargo test --locked -p shopfloor --test chaos -- --nocapture whatever_breaks
 
 fmt: ## Formats the code
 	cargo fmt --all
