@@ -11,7 +11,7 @@ use crate::{
 
 /// How long things are broken. Then everything is healed, and what is left must come to its end.
 pub(crate) const TROUBLE: Duration = Duration::from_secs(20);
-const JOBS: usize = 24;
+const JOBS: usize = 18;
 const FAULTS: std::ops::RangeInclusive<usize> = 5..=9;
 
 /// Everything that is drawn.

@@ -37,11 +37,16 @@ pub(crate) async fn run(plan: &Plan, dir: &Path) -> Result<String, Vec<String>> 
     for task in late {
         findings.push(format!("task {task} waits for ever: {}", fleet.client.why(&task).await));
     }
+    if std::env::var_os("SHOPFLOOR_CHAOS_KEEP").is_some() {
+        std::fs::write(dir.join("record.txt"), format!("{record:#?}")).unwrap();
+    }
     if findings.is_empty() {
         let (settled, all) = (healed.elapsed(), began.elapsed());
         let lost = fleet.lost_commits();
         drop(fleet);
-        let _ = std::fs::remove_dir_all(dir);
+        if std::env::var_os("SHOPFLOOR_CHAOS_KEEP").is_none() {
+            let _ = std::fs::remove_dir_all(dir);
+        }
         Ok(format!(
             "{}; {} ops, {lost} commits unheard; settled in {:.1} s, {:.0} s in all",
             record.summary(),

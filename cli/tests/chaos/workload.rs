@@ -54,7 +54,7 @@ impl Job {
     pub(crate) fn draw(rng: &mut impl Rng, number: usize) -> Self {
         let kind = match rng.random_range(0..10_u32) {
             0..=3 => Kind::Quick,
-            4..=5 => Kind::Slow(rng.random_range(300..=2500)),
+            4..=5 => Kind::Slow(rng.random_range(300..=1500)),
             6..=7 => Kind::Ask,
             8 => Kind::AskInVain,
             _ => Kind::Fail,
@@ -63,7 +63,7 @@ impl Job {
             number,
             at: Duration::from_millis(rng.random_range(0..=14_000)),
             kind,
-            limited: rng.random_bool(0.4),
+            limited: rng.random_bool(0.3),
             priority: ["high", "normal", "low"][rng.random_range(0..3)],
             delay_seconds: if rng.random_bool(0.15) { rng.random_range(1..=4) } else { 0 },
             cancel_after: rng.random_bool(0.1).then(|| Duration::from_millis(rng.random_range(0..=4000))),
