@@ -55,17 +55,18 @@ def arguments():
     parser.add_argument("--quick", action="store_true", help="one tiny round; fails when a system does not run")
     parser.add_argument("--million", action="store_true", help="let our backlog grow to a million as well (minutes)")
     parser.add_argument("--statements", action="store_true", help="only show what each asks PostgreSQL for per job")
+    parser.add_argument("--binaries", type=Path, help="a folder with the built drivers; without it they are built")
     parser.add_argument("--raw", type=Path, help="where the raw figures go (default docs/benchmarks/results.json)")
     parser.add_argument("--no-report", action="store_true", help="write the raw figures only")
     parser.add_argument("--report-only", action="store_true", help="rewrite the document from the raw figures")
     return parser.parse_args()
 
 
-def prepare(only):
+def prepare(only, binaries):
     """Installs and builds what is needed; returns the systems."""
     cache = install.cache_folder()
     install.install_debian()
-    chosen = [system for system in systems(cache, install.build()) if not only or system.name in only]
+    chosen = [system for system in systems(cache, binaries or install.build()) if not only or system.name in only]
     for system in chosen:
         if system.name in install.PYTHON:
             install.install_python(cache, system.name)
@@ -98,7 +99,7 @@ def main():
         report.write(ROOT / "docs", json.loads(raw.read_text()))
         return 0
     sizes, rounds = (QUICK, 1) if args.quick else (FULL, args.rounds)
-    chosen = prepare([name for name in args.only.split(",") if name])
+    chosen = prepare([name for name in args.only.split(",") if name], args.binaries)
     if args.statements:
         with Servers() as servers:
             for system in (system for system in chosen if system.store == "postgres"):

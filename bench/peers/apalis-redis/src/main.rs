@@ -3,7 +3,11 @@
 //! Fast settings: `push_bulk` (one script call for a batch), fetching in batches, no task locks and no results ("can be
 //! turned off for tasks that last shorter than a worker heartbeat", says its documentation), tasks spawned on the runtime.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use anyhow::{Result, bail};
 use apalis::prelude::*;
@@ -55,8 +59,8 @@ async fn main() -> Result<()> {
         "worker" => {
             let recorder = Arc::new(Recorder::create(args.text("out")?)?);
             let worker = WorkerBuilder::new(format!("bench-{}", std::process::id()))
-                // Its storage has no wake-up call of its own; this is the poll of its examples, as short as it allows.
-                .backend(storage.poll_with_interval(Duration::from_millis(args.number_or("poll", 10)?)))
+                // Its storage has no wake-up call of its own.
+                .backend(storage.poll_with_strategy(every(args.number_or("poll", 10)?)))
                 .data(recorder)
                 .concurrency(slots)
                 .parallelize(tokio::spawn)
@@ -73,4 +77,20 @@ async fn main() -> Result<()> {
 async fn noop(payload: Payload, recorder: Data<Arc<Recorder>>) -> Result<(), BoxDynError> {
     recorder.started(payload.t);
     Ok(())
+}
+
+/// A poll that keeps its waker. `IntervalStrategy` of apalis-core 1.0 forgets it when a tick is due at the moment of the
+/// look: the worker then sleeps until its next heartbeat, up to 30 s.
+struct Every(tokio::time::Interval);
+
+fn every(milliseconds: u64) -> Every {
+    Every(tokio::time::interval(Duration::from_millis(milliseconds.max(1))))
+}
+
+impl PollStrategy for Every {
+    fn poll_drive(&mut self, context: &mut Context<'_>, _snapshot: &PollSnapshot) -> Poll<Option<()>> {
+        self.0.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while self.0.poll_tick(context).is_ready() {}
+        Poll::Pending
+    }
 }
