@@ -33,16 +33,14 @@ test: setup-test ## Sets everything up and runs every test
 	cargo test --locked --workspace --doc
 	cargo nextest run --locked --workspace --all-targets
 
-<<<<<<< HEAD
 compose-test: ## Builds the images without pulling any, brings the fleet up, kills its parts, takes it down (Docker, root)
 	@scripts/compose-test.sh
-=======
+
 SEEDS ?= 10
 FROM ?= 1
 chaos: setup-test ## Breaks a fleet at random and checks the record: SEEDS=10 of them, beginning with seed FROM=1
 	SHOPFLOOR_CHAOS_SEEDS=$(SEEDS) SHOPFLOOR_CHAOS_FROM=$(FROM) \
 		cargo test --locked -p shopfloor --test chaos -- --nocapture whatever_breaks
->>>>>>> chaos
 
 fmt: ## Formats the code
 	cargo fmt --all
