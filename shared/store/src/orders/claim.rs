@@ -39,14 +39,15 @@ const PLANS: u32 = 3;
 /// # Errors
 /// `NotFound` for a worker that never registered, `Database`.
 pub async fn claim(store: &Store, request: &ClaimRequest, now: Timestamp) -> Result<Vec<ClaimedOrder>> {
-    let worker = worker::Entity::find_by_id(request.worker_id.0).one(store.read()).await.doing(DOING)?;
+    let limit = u64::from(request.limit.clamp(1, ClaimRequest::MAX));
+    // Two looks at once: a claim by an idle worker is as fast as its round trips are few.
+    let known = async { worker::Entity::find_by_id(request.worker_id.0).one(store.read()).await.doing(DOING) };
+    let (worker, mut plan) = tokio::try_join!(known, lanes::plan(store.read(), request, limit, now))?;
     let worker = worker.ok_or_else(|| StoreError::not_found("worker", request.worker_id))?;
     if worker.removed_at.is_some() {
         return Ok(Vec::new());
     }
-    let limit = u64::from(request.limit.clamp(1, ClaimRequest::MAX));
     for _ in 0..PLANS {
-        let plan = lanes::plan(store.read(), request, limit, now).await?;
         if plan.quotas.is_empty() {
             break;
         }
@@ -54,6 +55,7 @@ pub async fn claim(store: &Store, request: &ClaimRequest, now: Timestamp) -> Res
         if !claimed.is_empty() {
             return Ok(claimed);
         }
+        plan = lanes::plan(store.read(), request, limit, now).await?;
     }
     Ok(Vec::new())
 }

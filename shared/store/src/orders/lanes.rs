@@ -57,16 +57,16 @@ pub(super) struct Plan {
 
 /// Plans a claim.
 pub(super) async fn plan(db: &DatabaseConnection, request: &ClaimRequest, limit: u64, now: Timestamp) -> Result<Plan> {
-    let lanes = open_lanes(db, request, now).await?;
+    let lanes = due_lanes(db, request, now).await?;
     if lanes.is_empty() {
         return Ok(Plan::default());
     }
-    let room = room(db, None).await?;
+    let (paused, room) = tokio::try_join!(paused(db), room(db, None))?;
     // The first `limit` orders lie in the `limit` lanes whose heads have the lowest scores. A limited project may give
     // fewer than its share, so lanes of limited projects do not count.
     let mut free = 0;
-    let mut lanes: Vec<Lane> =
-        lanes.into_iter().filter(|lane| room.get(&lane.project).is_none_or(|room| *room > 0)).collect();
+    let mut lanes: Vec<Lane> = lanes.into_iter().filter(|lane| !paused.contains(&lane.queue)).collect();
+    lanes.retain(|lane| room.get(&lane.project).is_none_or(|room| *room > 0));
     lanes.retain(|lane| {
         let wanted = free < limit;
         free += u64::from(!room.contains_key(&lane.project));
@@ -83,22 +83,16 @@ pub(super) async fn plan(db: &DatabaseConnection, request: &ClaimRequest, limit:
     Ok(Plan { quotas, limited })
 }
 
-/// Lanes with a due order that this request covers and whose queue is not paused, the lowest score first.
-async fn open_lanes(db: &DatabaseConnection, request: &ClaimRequest, now: Timestamp) -> Result<Vec<Lane>> {
+/// Lanes with a due order that this request covers, the lowest score first.
+async fn due_lanes(db: &DatabaseConnection, request: &ClaimRequest, now: Timestamp) -> Result<Vec<Lane>> {
     let rows = db.query_all_raw(statement(db, LANES, [now.0.into()])).await.doing(DOING)?;
     let mut lanes = Vec::new();
     for row in rows {
         let Some(head) = row.try_get::<Option<i64>>("", "head").doing(DOING)? else { continue };
         lanes.push((head, Lane::parse(row.try_get("", "lane").doing(DOING)?)?));
     }
-    if lanes.is_empty() {
-        return Ok(Vec::new());
-    }
-    let paused = paused(db).await?;
-    lanes.retain(|(_, lane)| {
-        request.capabilities.cover(&lane.needs)
-            && (request.queues.is_empty() || request.queues.contains(&lane.queue))
-            && !paused.contains(&lane.queue)
+    lanes.retain(|(_, lane): &(i64, Lane)| {
+        request.capabilities.cover(&lane.needs) && (request.queues.is_empty() || request.queues.contains(&lane.queue))
     });
     lanes.sort_by(|(one, a), (other, b)| (one, &a.key).cmp(&(other, &b.key)));
     Ok(lanes.into_iter().map(|(_, lane)| lane).collect())
