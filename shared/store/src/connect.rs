@@ -17,6 +17,7 @@ use crate::{
     blobs::Blobs,
     error::Doing as _,
     notify::{self, Bells},
+    orders::Together,
     pool,
     tx::begin_whole,
 };
@@ -57,6 +58,7 @@ struct Inner {
     reader: DatabaseConnection,
     blobs: Blobs,
     bells: Bells,
+    together: Together,
     tasks: TaskTracker,
     stop: CancellationToken,
     _stop_when_dropped: DropGuard,
@@ -118,7 +120,8 @@ impl Store {
         stop: CancellationToken,
     ) -> Self {
         let _stop_when_dropped = stop.clone().drop_guard();
-        Self(Arc::new(Inner { backend, writer, reader, blobs, bells, tasks, stop, _stop_when_dropped }))
+        let together = Together::default();
+        Self(Arc::new(Inner { backend, writer, reader, blobs, bells, together, tasks, stop, _stop_when_dropped }))
     }
 
     /// Runs pending migrations under a lock. Running it twice changes nothing. Returns how many ran.
@@ -207,6 +210,11 @@ impl Store {
     /// The connection for [`Store::begin`].
     pub(crate) fn writer(&self) -> &DatabaseConnection {
         &self.0.writer
+    }
+
+    /// The completions that wait to be recorded.
+    pub(crate) fn together(&self) -> &Together {
+        &self.0.together
     }
 
     /// Rings the orders' bell here and in other processes. Only after a commit.

@@ -1,6 +1,9 @@
 //! Executions: one attempt of an order on one worker. Begun by the claim, ended by the verdict.
 
-use sea_orm::{ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, prelude::Expr};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    prelude::Expr,
+};
 use serde::{Deserialize, Serialize};
 use shopfloor_domain::{
     Epoch, ExecutionId, OrderId, SessionRowId, TaskId, Timestamp, WorkerId, execution::ExecutionStatus,
@@ -10,8 +13,8 @@ use crate::{
     Result, Store, StoreError,
     entity::execution::{ActiveModel, Column, Entity, Model},
     error::Doing as _,
-    orders::ClaimedOrder,
-    rows::word,
+    orders::{ClaimedOrder, Completed},
+    rows::{Values, word},
     tx::Tx,
 };
 
@@ -86,6 +89,20 @@ pub(crate) async fn end(
         .await
         .doing("ending an execution")
         .map(|_| ())
+}
+
+/// Ends the running executions of completed orders.
+pub(crate) async fn complete(tx: &Tx, completed: &[Completed]) -> Result<()> {
+    let mut rows = Values::new([]);
+    for Completed { order, result, now } in completed {
+        rows.push([order.id.0.into(), order.epoch.0.into(), now.0.into(), result.clone().into()]);
+    }
+    let sql = format!(
+        "UPDATE executions SET status = 'completed', completed_at = v.column3, output = v.column4 FROM {} \
+         WHERE executions.order_id = v.column1 AND executions.epoch = v.column2 AND status = 'running'",
+        rows.list()
+    );
+    tx.db().execute_raw(rows.statement(tx.db(), &sql)).await.doing("ending executions").map(|_| ())
 }
 
 impl TryFrom<Model> for Execution {

@@ -39,12 +39,14 @@ const PLANS: u32 = 3;
 /// # Errors
 /// `NotFound` for a worker that never registered, `Database`.
 pub async fn claim(store: &Store, request: &ClaimRequest, now: Timestamp) -> Result<Vec<ClaimedOrder>> {
-    if !may_claim(store, request).await? {
+    let limit = u64::from(request.limit.clamp(1, ClaimRequest::MAX));
+    // Two looks at once: a claim by an idle worker is as fast as its round trips are few.
+    let look = lanes::plan(store.read(), request, limit, now);
+    let (wanted, mut plan) = tokio::try_join!(may_claim(store, request), look)?;
+    if !wanted {
         return Ok(Vec::new());
     }
-    let limit = u64::from(request.limit.clamp(1, ClaimRequest::MAX));
     for _ in 0..PLANS {
-        let plan = lanes::plan(store.read(), request, limit, now).await?;
         if plan.quotas.is_empty() {
             break;
         }
@@ -52,6 +54,7 @@ pub async fn claim(store: &Store, request: &ClaimRequest, now: Timestamp) -> Res
         if !claimed.is_empty() {
             return Ok(claimed);
         }
+        plan = lanes::plan(store.read(), request, limit, now).await?;
     }
     Ok(Vec::new())
 }

@@ -4,9 +4,11 @@ use shopfloor_domain::{Fence, Timestamp, execution::ExecutionStatus, order::Orde
 
 use super::{
     Order, Verdict,
+    complete::Completion,
     conclude::{Ending, conclude},
     lock::lock_fenced,
     park::waits,
+    together,
 };
 use crate::{
     Result, Store,
@@ -21,6 +23,16 @@ use crate::{
 /// # Errors
 /// `Fenced` when the claim is no longer valid; nothing is written then.
 pub async fn finish(store: &Store, fence: Fence, verdict: Verdict, now: Timestamp) -> Result<Order> {
+    match verdict {
+        Verdict::Completed { result } => together::complete(store, Completion { fence, result, now }).await,
+        verdict => retrying(|| finish_once(store, fence, &verdict, now)).await,
+    }
+}
+
+/// Completes a claim in a transaction of its own.
+pub(super) async fn complete_alone(store: &Store, completion: Completion) -> Result<Order> {
+    let Completion { fence, result, now } = completion;
+    let verdict = Verdict::Completed { result };
     retrying(|| finish_once(store, fence, &verdict, now)).await
 }
 

@@ -1,8 +1,8 @@
 //! The task and the run follow their order.
 
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel as _, QueryFilter, QuerySelect,
-    prelude::Expr,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait, ConnectionTrait as _, EntityTrait, IntoActiveModel as _,
+    QueryFilter, QuerySelect, prelude::Expr,
 };
 use serde_json::{Value, json};
 use shopfloor_domain::{
@@ -12,12 +12,12 @@ use shopfloor_domain::{
     task::{TaskEvent, TaskStatus},
 };
 
-use super::Order;
+use super::{Completed, Order};
 use crate::{
     Result, StoreError,
     entity::{pipeline, task},
     error::Doing as _,
-    rows::word,
+    rows::{Values, word},
     tx::Tx,
 };
 
@@ -88,4 +88,28 @@ pub(super) async fn start_tasks(tx: &Tx, orders: &[Order], now: Timestamp) -> Re
         tx.event(EventKind::TaskStatus, Some(task), order, json!({"from": TaskStatus::Queued, "to": to}), now);
     }
     Ok(())
+}
+
+/// Moves the tasks and runs of completed orders from `in_progress` to `completed`, each task with its result.
+pub(super) async fn complete_tasks(tx: &Tx, completed: &[Completed]) -> Result<()> {
+    let mut tasks = Values::new([]);
+    let mut runs = Values::new([]);
+    for Completed { order, result, now } in completed {
+        tasks.push([order.task_id.0.into(), now.0.into(), result.clone().into()]);
+        runs.push([order.run_id.0.into(), now.0.into()]);
+    }
+    let sql = format!(
+        "UPDATE tasks SET status = 'completed', result = v.column3, error = NULL, completed_at = v.column2, \
+         updated_at = v.column2 FROM {} WHERE tasks.id = v.column1 AND status = 'in_progress'",
+        tasks.list()
+    );
+    let saved = tx.db().execute_raw(tasks.statement(tx.db(), &sql)).await.doing(DOING)?;
+    if usize::try_from(saved.rows_affected()) != Ok(completed.len()) {
+        return Err(StoreError::corrupt("tasks", "the task of a claimed order is not in progress"));
+    }
+    let sql = format!(
+        "UPDATE pipelines SET status = 'completed', updated_at = v.column2 FROM {} WHERE pipelines.id = v.column1",
+        runs.list()
+    );
+    tx.db().execute_raw(runs.statement(tx.db(), &sql)).await.doing(DOING).map(|_| ())
 }

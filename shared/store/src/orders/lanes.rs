@@ -57,12 +57,12 @@ pub(super) struct Plan {
 
 /// Plans a claim.
 pub(super) async fn plan(db: &DatabaseConnection, request: &ClaimRequest, limit: u64, now: Timestamp) -> Result<Plan> {
-    let lanes = open_lanes(db, request, now).await?;
+    let lanes = due_lanes(db, request, now).await?;
     if lanes.is_empty() {
         return Ok(Plan::default());
     }
-    let room = room(db, None).await?;
-    let lanes = promising(lanes, &room, limit);
+    let (paused, room) = tokio::try_join!(paused(db), room(db, None))?;
+    let lanes = promising(lanes, &paused, &room, limit);
     let limited = lanes.iter().map(|lane| lane.project).filter(|project| room.contains_key(project)).collect();
     let quotas = match <[Lane; 1]>::try_from(lanes) {
         Ok([lane]) => {
@@ -76,10 +76,10 @@ pub(super) async fn plan(db: &DatabaseConnection, request: &ClaimRequest, limit:
 
 /// The lanes that hold the first `limit` orders: the `limit` lanes whose heads have the lowest scores, and those that tie
 /// with the last of them, for there the ids decide. A limited project may give fewer orders than its share, so its lanes
-/// do not count; those of a full one drop out.
-fn promising(mut lanes: Vec<(i64, Lane)>, room: &Room, limit: u64) -> Vec<Lane> {
+/// do not count; those of a full one and of paused queues drop out.
+fn promising(mut lanes: Vec<(i64, Lane)>, paused: &BTreeSet<Name>, room: &Room, limit: u64) -> Vec<Lane> {
     let (mut free, mut last) = (0, None);
-    lanes.retain(|(_, lane)| room.get(&lane.project).is_none_or(|room| *room > 0));
+    lanes.retain(|(_, lane)| !paused.contains(&lane.queue) && room.get(&lane.project).is_none_or(|room| *room > 0));
     lanes.retain(|(head, lane)| {
         let wanted = free < limit || last == Some(*head);
         if wanted {
@@ -91,23 +91,16 @@ fn promising(mut lanes: Vec<(i64, Lane)>, room: &Room, limit: u64) -> Vec<Lane> 
     lanes.into_iter().map(|(_, lane)| lane).collect()
 }
 
-/// Lanes with a due order that this request covers and whose queue is not paused, each with the score of its first due
-/// order, the lowest first.
-async fn open_lanes(db: &DatabaseConnection, request: &ClaimRequest, now: Timestamp) -> Result<Vec<(i64, Lane)>> {
+/// Lanes with a due order that this request covers, each with the score of its first due order, the lowest first.
+async fn due_lanes(db: &DatabaseConnection, request: &ClaimRequest, now: Timestamp) -> Result<Vec<(i64, Lane)>> {
     let rows = db.query_all_raw(statement(db, LANES, [now.0.into()])).await.doing(DOING)?;
     let mut lanes = Vec::new();
     for row in rows {
         let Some(head) = row.try_get::<Option<i64>>("", "head").doing(DOING)? else { continue };
         lanes.push((head, Lane::parse(row.try_get("", "lane").doing(DOING)?)?));
     }
-    if lanes.is_empty() {
-        return Ok(Vec::new());
-    }
-    let paused = paused(db).await?;
-    lanes.retain(|(_, lane)| {
-        request.capabilities.cover(&lane.needs)
-            && (request.queues.is_empty() || request.queues.contains(&lane.queue))
-            && !paused.contains(&lane.queue)
+    lanes.retain(|(_, lane): &(i64, Lane)| {
+        request.capabilities.cover(&lane.needs) && (request.queues.is_empty() || request.queues.contains(&lane.queue))
     });
     lanes.sort_by_key(|(head, _)| *head);
     Ok(lanes)
@@ -219,7 +212,7 @@ mod tests {
         let projects: Vec<ProjectId> = std::iter::repeat_with(ProjectId::new).take(5).collect();
         let lanes = || [1, 2, 2, 2, 3].into_iter().zip(projects.iter().map(|project| lane(*project))).collect();
         let wanted = |room: &Room, limit| -> Vec<ProjectId> {
-            promising(lanes(), room, limit).iter().map(|lane| lane.project).collect()
+            promising(lanes(), &BTreeSet::new(), room, limit).iter().map(|lane| lane.project).collect()
         };
         assert_eq!(wanted(&Room::new(), 1), projects[..1]);
         assert_eq!(wanted(&Room::new(), 2), projects[..4]);

@@ -11,6 +11,7 @@ use shopfloor_domain::{
 mod admit;
 mod cancel;
 mod claim;
+mod complete;
 mod conclude;
 mod depth;
 mod finish;
@@ -26,10 +27,12 @@ mod renew;
 mod requeue;
 mod rescue;
 mod row;
+mod together;
 
 pub use admit::{Admitted, admit};
 pub(crate) use cancel::{CancelOutcome, cancel_live};
 pub use claim::claim;
+pub(crate) use complete::Completed;
 pub(crate) use conclude::release;
 pub use depth::{depth, next_due};
 pub use finish::finish;
@@ -43,6 +46,7 @@ pub use renew::renew;
 pub(crate) use requeue::mark_requeued;
 pub use requeue::requeue_dead;
 pub use rescue::rescue;
+pub(crate) use together::Together;
 
 /// An order as recorded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

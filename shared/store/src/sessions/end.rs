@@ -1,6 +1,11 @@
 //! Ending sessions.
 
-use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, prelude::Expr};
+use std::collections::HashMap;
+
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    prelude::Expr,
+};
 use shopfloor_domain::{
     OrderId, SessionRowId, Timestamp,
     order::OrderStatus,
@@ -12,7 +17,8 @@ use crate::{
     Result, Store, StoreError,
     entity::session::{Column, Entity},
     error::Doing as _,
-    orders::{self, Order},
+    orders::{self, Completed, Order},
+    rows::Values,
     tx::{Tx, retrying},
 };
 
@@ -74,4 +80,29 @@ pub(crate) async fn end_of_order(tx: &Tx, order: &Order, reason: EndReason, now:
         Some(row) => row::apply(tx, row, SessionEvent::Terminated, Some(reason), now).await.map(|_| ()),
         None => Ok(()),
     }
+}
+
+/// Ends the sessions that hold these orders: their claims have ended.
+pub(crate) async fn end_of_orders(tx: &Tx, ended: &[Completed], reason: EndReason) -> Result<()> {
+    let times: HashMap<OrderId, Timestamp> = ended.iter().map(|ended| (ended.order.id, ended.now)).collect();
+    let live = Entity::find()
+        .filter(Column::OrderId.is_in(times.keys().map(|order| order.0)))
+        .filter(Expr::cust("status <> 'terminated'"))
+        .order_by_asc(Column::Id)
+        .lock_exclusive();
+    let mut rows = Values::new([reason.as_str().into()]);
+    for row in live.all(tx.db()).await.doing(DOING)? {
+        let Some(now) = row.order_id.and_then(|order| times.get(&OrderId(order))) else { continue };
+        rows.push([row.id.into(), now.0.into()]);
+        row::announce_end(tx, row, reason, *now)?;
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "UPDATE sessions SET status = 'terminated', terminated_at = v.column2, end_reason = $1 FROM {} \
+         WHERE sessions.id = v.column1",
+        rows.list()
+    );
+    tx.db().execute_raw(rows.statement(tx.db(), &sql)).await.doing(DOING).map(|_| ())
 }

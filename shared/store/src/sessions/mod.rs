@@ -17,8 +17,8 @@ pub(crate) use activity::note_activity;
 pub use activity::touch;
 pub(crate) use begin::begin_claimed;
 pub use begin::open;
-pub(crate) use end::end_of_order;
 pub use end::terminate;
+pub(crate) use end::{end_of_order, end_of_orders};
 pub use read::{get, list};
 pub use reap::reap;
 

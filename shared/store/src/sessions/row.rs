@@ -78,6 +78,19 @@ pub(super) async fn apply(
     Ok(session)
 }
 
+/// Says in the event log that a session, locked in this transaction, is ended by the statement that follows.
+pub(super) fn announce_end(tx: &Tx, row: Model, reason: EndReason, now: Timestamp) -> Result<()> {
+    let before = Session::try_from(row)?;
+    let ended = Session {
+        status: SessionStatus::Terminated,
+        terminated_at: Some(now),
+        end_reason: Some(reason),
+        ..before.clone()
+    };
+    announce(tx, &ended, Some(before.status), now);
+    Ok(())
+}
+
 /// Writes a session's status into the event log.
 pub(super) fn announce(tx: &Tx, session: &Session, from: Option<SessionStatus>, now: Timestamp) {
     let payload = json!({

@@ -17,6 +17,7 @@ mod prune;
 mod questions;
 mod steps;
 mod submit;
+mod together;
 
 shopfloor_testkit::contract!(
     audit::{
@@ -113,5 +114,14 @@ shopfloor_testkit::contract!(
         a_key_twice_in_one_submission_is_one_task,
         two_processes_with_one_key_make_one_task,
         keys_of_different_projects_are_apart,
+    },
+    together::{
+        each_of_many_completions_is_recorded_whole,
+        the_log_tells_of_many_completions_as_of_one,
+        a_ghost_among_many_is_refused_alone,
+        a_ghost_does_not_stand_in_the_holders_way,
+        of_many_completions_of_one_claim_one_is_recorded,
+        loose_ends_are_tied_up_among_many,
+        a_caller_that_went_away_harms_nobody,
     },
 );
