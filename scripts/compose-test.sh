@@ -10,6 +10,8 @@ say() { printf '\n== %s (%s s)\n' "$*" "$SECONDS"; }
 
 free_port() { python3 -c 'import socket; it = socket.socket(); it.bind(("127.0.0.1", 0)); print(it.getsockname()[1])'; }
 
+# buildx asks whether the build may read the authorities, which are outside of this folder; nobody is there to answer.
+export BUILDX_BAKE_ENTITLEMENTS_FS=0
 export BASE_IMAGE=${BASE_IMAGE:-shopfloor-base:bookworm}
 say "docker and the base image"
 docker info >/dev/null 2>&1 || ours=yes
