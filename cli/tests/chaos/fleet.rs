@@ -19,6 +19,8 @@ use crate::{
 };
 
 const DATABASE: &str = "chaos";
+/// The worker whose machine's clock is wrong at times.
+const ODD_CLOCK: Role = Role::Worker(2);
 /// A process that ended by itself is started again after this, as any supervisor does.
 const RESPAWN: Duration = Duration::from_millis(500);
 
@@ -29,6 +31,7 @@ pub(crate) struct Fleet {
     redis_is: (bool, bool),
     members: Vec<Member>,
     pub(crate) client: Client,
+    clock: PathBuf,
     /// Processes that ended by themselves after their start.
     pub(crate) died: Vec<String>,
 }
@@ -61,14 +64,17 @@ impl Fleet {
             let (to_postgres, to_redis) = (Proxy::start(postgres.port()).await, Proxy::start(redis.port()).await);
             let mut args = role_args(role, plan, dir, port);
             args.extend(["--redis-url".to_owned(), format!("redis://127.0.0.1:{}/", to_redis.port())]);
-            let program = program(dir, &role.name(), &args, &postgres.url(to_postgres.port(), DATABASE));
+            let mut program = program(dir, &role.name(), &args, &postgres.url(to_postgres.port(), DATABASE));
+            if role == ODD_CLOCK {
+                program.envs.extend(clock_env(dir));
+            }
             let (process, down, log_at, ended_at) = (None, false, 0, None);
             members.push(Member { role, program, process, down, log_at, ended_at, to_postgres, to_redis });
         }
         members.iter_mut().for_each(Member::start);
-        let client = Client::new(port, key);
+        let (client, clock) = (Client::new(port, key), clock_file(dir));
         client.limit(plan.limit).await;
-        Self { postgres, redis, redis_is: (true, false), members, client, died: Vec::new() }
+        Self { postgres, redis, redis_is: (true, false), members, client, clock, died: Vec::new() }
     }
 
     /// Does one thing to the system.
@@ -112,6 +118,7 @@ impl Fleet {
                 self.member(role).to_redis.delay(delay);
             }
             Op::Heal(role) => self.member(role).heal(),
+            Op::Clock(seconds) => set_clock(&self.clock, seconds),
         }
     }
 
@@ -225,6 +232,31 @@ fn program(dir: &Path, name: &str, args: &[String], database: &str) -> Program {
         forget: forget.collect(),
         log: dir.join(format!("{name}.log")),
     }
+}
+
+/// What makes a program read the machine's clock through `libfaketime`: wrong by what the clock file says. The time since
+/// the start (the monotonic clock) goes on as it does when somebody sets a machine's clock.
+fn clock_env(dir: &Path) -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
+    let libraries = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let library = libraries.map(|found| found.path().join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
+    let library = library.expect("libfaketime (Debian, Ubuntu: `apt-get install libfaketime`)");
+    set_clock(&clock_file(dir), 0);
+    vec![
+        ("LD_PRELOAD".into(), library.into()),
+        ("FAKETIME_TIMESTAMP_FILE".into(), clock_file(dir).into()),
+        ("FAKETIME_CACHE_DURATION".into(), "1".into()),
+        ("FAKETIME_DONT_FAKE_MONOTONIC".into(), "1".into()),
+    ]
+}
+
+fn clock_file(dir: &Path) -> PathBuf {
+    dir.join("clock")
+}
+
+fn set_clock(file: &Path, seconds: i64) {
+    // In one move, or the program reads half of it.
+    let new = file.with_extension("new");
+    std::fs::write(&new, format!("{seconds:+}\n")).and_then(|()| std::fs::rename(&new, file)).unwrap();
 }
 
 /// Makes the tables and a key.

@@ -10,6 +10,8 @@ mod client;
 #[cfg(test)]
 mod fleet;
 #[cfg(test)]
+mod forged;
+#[cfg(test)]
 mod ops;
 #[cfg(test)]
 mod plan;

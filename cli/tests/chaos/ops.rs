@@ -64,4 +64,6 @@ pub(crate) enum Op {
     Slow(Role, Duration),
     /// Ends what the three above began.
     Heal(Role),
+    /// Sets the clock of the last worker's machine wrong by so many seconds.
+    Clock(i64),
 }

@@ -55,7 +55,7 @@ fn fault(rng: &mut impl Rng, at: Duration, ops: &mut Vec<(Duration, Op)>) {
     // Longer than the lease half of the time.
     let end = at + millis(rng, 500..=6000);
     let mut span = |begin: Op, finish: Op| ops.extend([(at, begin), (end, finish)]);
-    match rng.random_range(0..18_u32) {
+    match rng.random_range(0..20_u32) {
         0 | 1 => span(Op::Kill(worker), Op::Start(worker)),
         2 => span(Op::Kill(role), Op::Start(role)),
         3 | 4 => span(Op::Stop(worker), Op::GoOn(worker)),
@@ -70,6 +70,8 @@ fn fault(rng: &mut impl Rng, at: Duration, ops: &mut Vec<(Duration, Op)>) {
         13 | 14 => span(Op::LoseCommits(role, rng.random_range(1..=4)), Op::Heal(role)),
         15 => span(Op::Stall(role), Op::Heal(role)),
         16 => span(Op::Slow(role, millis(rng, 20..=200)), Op::Heal(role)),
+        17 => span(Op::Clock(rng.random_range(-7200..=7200)), Op::Clock(0)),
+        18 => ops.push((at, Op::Clock(rng.random_range(-10..=10)))),
         _ => {
             ops.extend([(at, Op::RedisKill), (at, Op::PostgresCrash)]);
             ops.extend([(end, Op::PostgresStart), (end + millis(rng, 0..=1000), Op::RedisStart)]);

@@ -24,7 +24,6 @@ pub(super) enum Move {
     Claim,
     Withdraw,
     Room,
-    Hold,
     Release,
     Pause,
     Promote,
@@ -32,12 +31,11 @@ pub(super) enum Move {
 }
 
 /// Every move with its name and source.
-const MOVES: [(Move, &str, &str); 9] = [
+const MOVES: [(Move, &str, &str); 8] = [
     (Move::Publish, "publish", include_str!("lua/publish.lua")),
     (Move::Claim, "claim", include_str!("lua/claim.lua")),
     (Move::Withdraw, "withdraw", include_str!("lua/withdraw.lua")),
     (Move::Room, "room", include_str!("lua/room.lua")),
-    (Move::Hold, "hold", include_str!("lua/hold.lua")),
     (Move::Release, "release", include_str!("lua/release.lua")),
     (Move::Pause, "pause", include_str!("lua/pause.lua")),
     (Move::Promote, "promote", include_str!("lua/promote.lua")),

@@ -97,7 +97,11 @@ while #orders < limit and #lanes > 0 do
   if fair and other then most = math.min(most, 1) end
   local taken = most > 0 and take(lane, other, most) or {}
   for _, order in ipairs(taken) do orders[#orders + 1] = order end
-  if left then rooms[lane.project] = left - #taken end
+  if left then
+    -- The place is taken from here on, or others would choose for it meanwhile; the record corrects what it refuses.
+    if #taken > 0 then redis.call('SADD', p .. 'held:' .. lane.project, unpack(taken)) end
+    rooms[lane.project] = left - #taken
+  end
   if fair and #taken > 0 then
     turn = turn_of(lane.project)
     turns[lane.project] = turn + #taken
