@@ -39,6 +39,8 @@ class Round:
         """A driver's command line."""
         url = self.servers.url(self.system.store)
         common = ["--url", url, "--out", str(self.out), *self.system.options]
+        if self.system.with_redis:
+            common += ["--redis-url", self.servers.url("redis")]
         return [*self.system.driver, words[0], *common, *map(str, words[1:])]
 
     def environment(self):

@@ -29,6 +29,8 @@ class System:
     bulk: int | None = None
     #: Worker processes; the slots are divided among them.
     processes: int = 1
+    #: Whether it needs Redis beside its store.
+    with_redis: bool = False
     #: Whether the driver's process says when it is ready.
     says_ready: bool = True
     options: list = field(default_factory=list)
@@ -50,6 +52,9 @@ def systems(cache, binaries):
         System("shopfloor-sql", "Shopfloor, SQL queue", "postgres", "disk", rust["ours"], 8, 500,
                options=["--queue", "sql"], worker_options=["--prefetch", "48"],
                note="task, run, order, session, execution and 8 events per job; every write fenced by its epoch"),
+        System("shopfloor-redis", "Shopfloor, Redis queue", "postgres", "disk", rust["ours"], 8, 500, with_redis=True,
+               options=["--queue", "redis"], worker_options=["--prefetch", "48"],
+               note="the same record; Redis ranks ids and wakes workers, projects take turns"),
         System("graphile-worker", "graphile_worker (Rust)", "postgres", "disk", rust["graphile-worker"], 16, 500,
                note="local queue of 100, completions batched for 5 ms; finished jobs are deleted"),
         System("apalis-postgres", "apalis-postgres", "postgres", "disk", rust["apalis-postgres"], 16, 500,
