@@ -149,7 +149,8 @@ impl RedisQueue {
     /// Tells Redis what the record decided. Orders that were refused without a reason that Redis can know go to
     /// `doubtful`: they are given back when the claim is over, or it would meet them again.
     async fn settle(&self, admitted: &Admitted, now: Timestamp, doubtful: &mut Vec<OrderId>) -> Result<()> {
-        if !admitted.limited.is_empty() {
+        // The claim move has noted what it took of limited projects; only what the record refused makes that wrong.
+        if !admitted.limited.is_empty() && !admitted.refused.is_empty() {
             let limited: Vec<_> = admitted.limited.iter().copied().collect();
             self.note_rooms(&orders::rooms(&self.store, &limited).await?).await;
         }

@@ -31,7 +31,7 @@ use crate::{
 pub struct Admitted {
     /// Handed out.
     pub claimed: Vec<ClaimedOrder>,
-    /// Projects that were found to be limited, so that not all of theirs could be handed out, or to have a limit at all.
+    /// Projects of the chosen orders that have a limit.
     pub limited: BTreeSet<ProjectId>,
     /// Projects at their limit: at least one of the chosen orders has to wait for room.
     pub full: BTreeSet<ProjectId>,
