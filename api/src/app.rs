@@ -6,7 +6,7 @@ use shopfloor_domain::{Clock, OrderId, Timestamp, backoff::RetryPolicy, lease::L
 use shopfloor_events::EventLog;
 use shopfloor_pipelines::Catalog;
 use shopfloor_queue::Queue;
-use shopfloor_store::Store;
+use shopfloor_store::{Store, orders::Place};
 use shopfloor_telemetry::Metrics;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -116,6 +116,13 @@ impl AppState {
         }
         if let Err(error) = self.queue.publish(orders, self.now()).await {
             warn!(%error, count = orders.len(), "Could not publish orders; the orchestrator will");
+        }
+    }
+
+    /// As [`AppState::publish`], for orders that were just written.
+    pub(crate) async fn publish_new(&self, places: &[Place]) {
+        if let Err(error) = self.queue.publish_new(places, self.now()).await {
+            warn!(%error, count = places.len(), "Could not publish new orders; the orchestrator will");
         }
     }
 

@@ -13,7 +13,7 @@ use shopfloor_pipelines::Pipeline;
 use shopfloor_store::{
     orders::{ClaimedOrder, Order},
     questions::{self, NewQuestion, Question},
-    runs,
+    runs::{self, Run},
     steps::{self, BeginStep, Step, StepResult},
 };
 
@@ -74,7 +74,7 @@ async fn begin(
 /// What became of the questions of a claimed order's run, first asked first. The steps of those that are closed are ended
 /// with it. None for the orders of other pipelines.
 pub(crate) async fn answers(state: &AppState, claimed: &ClaimedOrder) -> Result<Vec<AnswerOut>> {
-    if !is_external(state, &claimed.order).await? {
+    if !has_external_steps(&claimed.run) {
         return Ok(Vec::new());
     }
     let recorded = steps::of_run(&state.store, claimed.order.run_id).await?;
@@ -124,8 +124,11 @@ fn answer(name: String, question: Question) -> AnswerOut {
 
 /// Whether remote workers do this order's work in their own way.
 async fn is_external(state: &AppState, order: &Order) -> Result<bool> {
-    let run = runs::get(&state.store, order.run_id).await?;
-    Ok(Pipeline::from_json(&run.definition).is_ok_and(|pipeline| pipeline.external))
+    Ok(has_external_steps(&runs::get(&state.store, order.run_id).await?))
+}
+
+fn has_external_steps(run: &Run) -> bool {
+    Pipeline::from_json(&run.definition).is_ok_and(|pipeline| pipeline.external)
 }
 
 /// The checked question.

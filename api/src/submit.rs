@@ -127,6 +127,6 @@ pub(crate) async fn announce(state: &AppState, submitted: &[Submitted]) {
     for submitted in &made {
         state.metrics.orders_enqueued.with_label_values(&[submitted.task.priority.as_str()]).inc();
     }
-    let orders: Vec<_> = made.iter().map(|submitted| submitted.order_id).collect();
-    state.publish(&orders).await;
+    let places: Vec<_> = made.into_iter().filter_map(|submitted| submitted.place.clone()).collect();
+    state.publish_new(&places).await;
 }

@@ -1,4 +1,8 @@
 -- Times are milliseconds since 1970 (BIGINT). CHECK constraints repeat the state machines of `shopfloor-domain`.
+--
+-- The rows that every order writes (tasks, pipelines, work_orders, sessions) carry no foreign keys: each would cost a
+-- look-up per row and a lock on the row referred to, which all submitters share. The store writes them together, in one
+-- statement or transaction, and deletes none of them (docs/adr/011).
 
 CREATE TABLE projects (
     id              {uuid} NOT NULL PRIMARY KEY,
@@ -33,7 +37,7 @@ CREATE INDEX workers_live ON workers (last_heartbeat_at) WHERE status <> 'offlin
 
 CREATE TABLE tasks (
     id             {uuid} NOT NULL PRIMARY KEY,
-    project_id     {uuid} NOT NULL REFERENCES projects (id),
+    project_id     {uuid} NOT NULL,
     title          TEXT NOT NULL,
     description    TEXT NOT NULL,
     task_type      TEXT NOT NULL
@@ -59,7 +63,7 @@ CREATE INDEX tasks_by_project ON tasks (project_id, id);
 -- One row per run of a pipeline.
 CREATE TABLE pipelines (
     id         {uuid} NOT NULL PRIMARY KEY,
-    task_id    {uuid} NOT NULL REFERENCES tasks (id),
+    task_id    {uuid} NOT NULL,
     title      TEXT NOT NULL,
     template   TEXT NOT NULL,
     version    TEXT NOT NULL,
@@ -69,19 +73,19 @@ CREATE TABLE pipelines (
     status     TEXT NOT NULL CHECK (status IN ('queued', 'in_progress', 'completed', 'failed', 'cancelled')),
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL
-);
+) {hot};
 CREATE INDEX pipelines_by_task ON pipelines (task_id, id);
 
 -- `lane` is `queue/project_id/needs`: the orders of one lane differ only in who goes first. A claim looks at the head of
 -- each lane it may serve, so a paused queue or a project at its limit costs it nothing, however long the queue behind.
 CREATE TABLE work_orders (
     id                  {uuid} NOT NULL PRIMARY KEY,
-    task_id             {uuid} NOT NULL REFERENCES tasks (id),
-    run_id              {uuid} NOT NULL REFERENCES pipelines (id),
-    project_id          {uuid} NOT NULL REFERENCES projects (id),
-    queue               TEXT NOT NULL REFERENCES queues (name),
+    task_id             {uuid} NOT NULL,
+    run_id              {uuid} NOT NULL,
+    project_id          {uuid} NOT NULL,
+    queue               TEXT NOT NULL,
     lane                TEXT NOT NULL,
-    worker_id           {uuid} REFERENCES workers (id),
+    worker_id           {uuid},
     status              TEXT NOT NULL CHECK
                         (status IN ('queued', 'claimed', 'parked', 'completed', 'failed', 'dead', 'cancelled')),
     priority            TEXT NOT NULL CHECK (priority IN ('high', 'normal', 'low')),
@@ -100,7 +104,7 @@ CREATE TABLE work_orders (
     retry_count         INTEGER GENERATED ALWAYS AS (CASE WHEN attempt > 0 THEN attempt - 1 ELSE 0 END) STORED,
     kills               INTEGER NOT NULL CHECK (kills >= 0),
     error               TEXT,
-    requeued_as         {uuid} REFERENCES work_orders (id),
+    requeued_as         {uuid},
     CONSTRAINT lease_iff_claimed CHECK ((status = 'claimed') = (lease_expires_at IS NOT NULL)),
     CONSTRAINT parked_iff_parked CHECK ((status = 'parked') = (parked_at IS NOT NULL)),
     CONSTRAINT completed_iff_final
@@ -111,52 +115,49 @@ CREATE TABLE work_orders (
 ) {hot};
 CREATE INDEX work_orders_by_lane ON work_orders (lane, score, id, run_at) WHERE status = 'queued';
 CREATE INDEX work_orders_due ON work_orders (run_at, id) WHERE status = 'queued';
-CREATE INDEX work_orders_leases ON work_orders (lease_expires_at) WHERE status = 'claimed';
-CREATE INDEX work_orders_claimed_by_project ON work_orders (project_id) WHERE status = 'claimed';
-CREATE INDEX work_orders_held ON work_orders (worker_id) WHERE status = 'claimed';
+-- There are never more claimed orders than slots, so one small index serves who looks for them by project, by worker or by
+-- lease; and as the lease is not in it, renewing writes to no index.
+CREATE INDEX work_orders_claimed ON work_orders (project_id, worker_id) WHERE status = 'claimed';
 CREATE INDEX work_orders_parked ON work_orders (queue, priority) WHERE status = 'parked';
 CREATE INDEX work_orders_dead ON work_orders (id) WHERE status = 'dead' AND requeued_as IS NULL;
 CREATE INDEX work_orders_by_task ON work_orders (task_id, id);
 CREATE UNIQUE INDEX one_live_order_per_task ON work_orders (task_id) WHERE status IN ('queued', 'claimed', 'parked');
 
+-- A worker's hold on a task. A claim opens one, and it is the record of that attempt too: `epoch`, `outcome` and `output`
+-- are set for those of claims only. Those that were opened on request have a name instead.
 CREATE TABLE sessions (
     id               {uuid} NOT NULL PRIMARY KEY,
-    session_id       TEXT NOT NULL UNIQUE,
-    worker_id        {uuid} NOT NULL REFERENCES workers (id),
-    task_id          {uuid} REFERENCES tasks (id),
-    order_id         {uuid} REFERENCES work_orders (id),
+    session_id       TEXT,
+    worker_id        {uuid} NOT NULL,
+    task_id          {uuid},
+    order_id         {uuid},
+    epoch            BIGINT CHECK (epoch > 0),
     status           TEXT NOT NULL CHECK (status IN ('active', 'idle', 'terminated')),
     last_activity_at BIGINT NOT NULL,
     created_at       BIGINT NOT NULL,
     terminated_at    BIGINT,
     end_reason       TEXT CHECK (end_reason IN
                      ('finished', 'idle_timeout', 'max_age', 'parked', 'worker_lost', 'released', 'requested')),
+    outcome          TEXT CHECK (outcome IN
+                     ('running', 'completed', 'failed', 'parked', 'released', 'lost', 'cancelled')),
+    output           {json},
     CONSTRAINT terminated_iff_terminated CHECK ((status = 'terminated') = (terminated_at IS NOT NULL)),
-    CONSTRAINT reason_iff_terminated CHECK ((status = 'terminated') = (end_reason IS NOT NULL))
-);
-CREATE INDEX sessions_live ON sessions (last_activity_at) WHERE status <> 'terminated';
+    CONSTRAINT reason_iff_terminated CHECK ((status = 'terminated') = (end_reason IS NOT NULL)),
+    CONSTRAINT named_iff_on_request CHECK ((order_id IS NULL) = (session_id IS NOT NULL)),
+    CONSTRAINT attempt_iff_claim
+        CHECK ((order_id IS NULL) = (epoch IS NULL) AND (order_id IS NULL) = (outcome IS NULL)),
+    CONSTRAINT running_iff_live CHECK (outcome IS NULL OR (outcome = 'running') = (status <> 'terminated')),
+    CONSTRAINT output_of_attempts CHECK (output IS NULL OR outcome IS NOT NULL)
+) {hot};
+CREATE UNIQUE INDEX sessions_by_name ON sessions (session_id) WHERE session_id IS NOT NULL;
 CREATE UNIQUE INDEX one_live_session_per_order ON sessions (order_id) WHERE status <> 'terminated';
 CREATE INDEX sessions_by_worker ON sessions (worker_id, id);
 CREATE INDEX sessions_by_task ON sessions (task_id, id);
 
-CREATE TABLE executions (
-    id           {uuid} NOT NULL PRIMARY KEY,
-    task_id      {uuid} NOT NULL REFERENCES tasks (id),
-    order_id     {uuid} NOT NULL REFERENCES work_orders (id),
-    worker_id    {uuid} NOT NULL REFERENCES workers (id),
-    session_id   {uuid} NOT NULL REFERENCES sessions (id),
-    epoch        BIGINT NOT NULL CHECK (epoch > 0),
-    status       TEXT NOT NULL CHECK
-                 (status IN ('running', 'completed', 'failed', 'parked', 'released', 'lost', 'cancelled')),
-    started_at   BIGINT NOT NULL,
-    completed_at BIGINT,
-    output       {json},
-    CONSTRAINT ended_iff_not_running CHECK ((status = 'running') = (completed_at IS NULL)),
-    UNIQUE (order_id, epoch)
-);
-CREATE INDEX executions_by_task ON executions (task_id, id);
-CREATE INDEX executions_by_worker ON executions (worker_id);
-CREATE UNIQUE INDEX one_running_execution_per_order ON executions (order_id) WHERE status = 'running';
+CREATE VIEW executions AS
+    SELECT id, task_id, order_id, worker_id, id AS session_id, epoch, outcome AS status, created_at AS started_at,
+           terminated_at AS completed_at, output
+    FROM sessions WHERE order_id IS NOT NULL;
 
 CREATE TABLE leader_leases (
     name       TEXT NOT NULL PRIMARY KEY,
@@ -169,9 +170,9 @@ CREATE TABLE idempotency_keys (
     scope        TEXT NOT NULL,
     key          TEXT NOT NULL,
     request_hash TEXT NOT NULL,
-    task_id      {uuid} NOT NULL REFERENCES tasks (id),
-    order_id     {uuid} NOT NULL REFERENCES work_orders (id),
-    run_id       {uuid} NOT NULL REFERENCES pipelines (id),
+    task_id      {uuid} NOT NULL,
+    order_id     {uuid} NOT NULL,
+    run_id       {uuid} NOT NULL,
     created_at   BIGINT NOT NULL,
     PRIMARY KEY (scope, key)
 );

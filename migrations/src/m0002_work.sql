@@ -84,7 +84,8 @@ CREATE TABLE approvals (
     CONSTRAINT decider_when_decided CHECK ((status IN ('approved', 'rejected')) = (decided_by IS NOT NULL))
 );
 
--- `last_message_id` is locked and moved by every new message, so that ids grow in the order of commits.
+-- Made by the first message of a task. `last_message_id` is locked and moved by every new message, so that ids grow in the
+-- order of commits.
 CREATE TABLE conversations (
     id              {uuid} NOT NULL PRIMARY KEY,
     task_id         {uuid} UNIQUE REFERENCES tasks (id),

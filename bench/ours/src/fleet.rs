@@ -17,9 +17,7 @@ use shopfloor_domain::{
 };
 use shopfloor_queue::Queue;
 use shopfloor_store::{
-    Store,
     orders::{ClaimRequest, ClaimedOrder, Verdict},
-    runs,
     workers::{self, NewWorker},
 };
 use tokio::sync::Semaphore;
@@ -30,7 +28,6 @@ use crate::queue;
 const RESCUE_EVERY: Duration = Duration::from_secs(1);
 
 struct Worker {
-    store: Store,
     queue: Arc<dyn Queue>,
     request: ClaimRequest,
     recorder: Recorder,
@@ -67,7 +64,6 @@ pub(crate) async fn worker(args: &Args) -> Result<()> {
         lease: lease.ttl,
     };
     let worker = Arc::new(Worker {
-        store,
         queue,
         request,
         recorder: Recorder::create(args.text("out")?)?,
@@ -117,8 +113,7 @@ impl Worker {
         let fence = claimed.fence();
         self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(fence);
         let slot = self.slots.acquire().await?;
-        let run = runs::get(&self.store, claimed.order.run_id).await?;
-        let payload: Payload = serde_json::from_value(run.input)?;
+        let payload: Payload = serde_json::from_value(claimed.run.input)?;
         self.recorder.started(payload.t);
         if self.hold {
             std::future::pending::<()>().await;

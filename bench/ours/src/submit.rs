@@ -5,10 +5,11 @@ use std::sync::Arc;
 use anyhow::Result;
 use serde_json::json;
 use shopfloor_bench_kit::{Args, Payload};
-use shopfloor_domain::{Capabilities, Clock as _, Name, OrderId, Priority, task::TaskType, time::SystemClock};
+use shopfloor_domain::{Capabilities, Clock as _, Name, Priority, task::TaskType, time::SystemClock};
 use shopfloor_queue::Queue;
 use shopfloor_store::{
     Store,
+    orders::Place,
     tasks::{self, NewTask},
 };
 use tokio::task::JoinSet;
@@ -51,8 +52,8 @@ pub(crate) async fn paced(args: &Args) -> Result<()> {
 async fn submit(store: &Store, queue: &dyn Queue, n: u64) -> Result<()> {
     let tasks = (0..n).map(|_| task()).collect::<Result<Vec<_>>>()?;
     let submitted = tasks::submit_bulk(store, tasks, SystemClock.now()).await?;
-    let orders: Vec<OrderId> = submitted.iter().map(|submitted| submitted.order_id).collect();
-    queue.publish(&orders, SystemClock.now()).await?;
+    let places: Vec<Place> = submitted.into_iter().filter_map(|submitted| submitted.place).collect();
+    queue.publish_new(&places, SystemClock.now()).await?;
     Ok(())
 }
 

@@ -33,8 +33,13 @@ impl Record {
             ),
             tasks: tasks.into_iter().map(|task| (text(&task, "id").to_owned(), task)).collect(),
             events: rows(
+                // The entry of a submission tells of its order's birth as well.
                 "SELECT kind, order_id, task_id, payload, created_at, xid, seq FROM events \
-                 WHERE kind IN ('order.status', 'step.status', 'task.status', 'question.closed') ORDER BY xid, seq",
+                 WHERE kind IN ('order.status', 'step.status', 'task.status', 'question.closed') \
+                 UNION ALL \
+                 SELECT 'order.status', order_id, task_id, payload -> 'order', created_at, xid, seq FROM events \
+                 WHERE kind = 'task.submitted' \
+                 ORDER BY xid, seq",
             ),
             steps: rows("SELECT id, order_id, run_id, name, status, epoch, attempt FROM steps"),
             executions: rows("SELECT order_id, epoch, status FROM executions"),

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use shopfloor_domain::{Fence, Name, OrderId, Timestamp, WorkerId, backoff::RetryPolicy};
 use shopfloor_store::{
     Result,
-    orders::{ClaimRequest, ClaimedOrder, Order, QueueDepth, Renewed, Rescued, Verdict},
+    orders::{ClaimRequest, ClaimedOrder, Order, Place, QueueDepth, Renewed, Rescued, Verdict},
 };
 
 mod armed;
@@ -40,6 +40,12 @@ pub trait Queue: Send + Sync + 'static {
 
     /// Makes committed orders visible to claims and wakes waiting workers. Idempotent.
     async fn publish(&self, orders: &[OrderId], now: Timestamp) -> Result<()>;
+
+    /// As [`Queue::publish`], for orders that were just written: where they belong is known and need not be looked up.
+    async fn publish_new(&self, places: &[Place], now: Timestamp) -> Result<()> {
+        let ids: Vec<OrderId> = places.iter().map(|place| place.id).collect();
+        self.publish(&ids, now).await
+    }
 
     /// Claims up to `request.limit` due orders, lowest score first; each comes with a fresh epoch.
     async fn claim(&self, request: &ClaimRequest, now: Timestamp) -> Result<Vec<ClaimedOrder>>;

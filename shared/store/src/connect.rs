@@ -1,12 +1,16 @@
 //! The connection to the record.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector, Statement, TransactionOptions,
     sqlx::{PgPool, SqlitePool},
 };
-use shopfloor_domain::Timestamp;
+use shopfloor_domain::{Name, ProjectId, Timestamp};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -59,6 +63,7 @@ struct Inner {
     blobs: Blobs,
     bells: Bells,
     together: Together,
+    project_ids: Mutex<HashMap<Name, ProjectId>>,
     tasks: TaskTracker,
     stop: CancellationToken,
     _stop_when_dropped: DropGuard,
@@ -120,8 +125,20 @@ impl Store {
         stop: CancellationToken,
     ) -> Self {
         let _stop_when_dropped = stop.clone().drop_guard();
+        let project_ids = Mutex::default();
         let together = Together::default();
-        Self(Arc::new(Inner { backend, writer, reader, blobs, bells, together, tasks, stop, _stop_when_dropped }))
+        Self(Arc::new(Inner {
+            backend,
+            writer,
+            reader,
+            blobs,
+            bells,
+            together,
+            project_ids,
+            tasks,
+            stop,
+            _stop_when_dropped,
+        }))
     }
 
     /// Runs pending migrations under a lock. Running it twice changes nothing. Returns how many ran.
@@ -215,6 +232,12 @@ impl Store {
     /// The completions that wait to be recorded.
     pub(crate) fn together(&self) -> &Together {
         &self.0.together
+    }
+
+    /// The ids of projects that were looked up: as many as there are projects.
+    pub(crate) fn project_ids(&self) -> MutexGuard<'_, HashMap<Name, ProjectId>> {
+        // Every change is one step: a panic elsewhere leaves nothing half-done here.
+        self.0.project_ids.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Rings the orders' bell here and in other processes. Only after a commit.

@@ -1,8 +1,8 @@
-//! Chat messages. A task's conversation has the task's id and exists from its submission.
+//! Chat messages. A task's conversation has the task's id and can be written to from its submission.
 
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, prelude::Uuid,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, prelude::Uuid, sea_query::OnConflict,
 };
 use serde::{Deserialize, Serialize};
 use shopfloor_domain::{
@@ -16,6 +16,7 @@ use crate::{
     entity::{
         conversation,
         message::{ActiveModel, Column, Entity, Model},
+        task,
     },
     error::Doing as _,
     rows::word,
@@ -107,27 +108,9 @@ pub async fn list(store: &Store, conversation: Option<ConversationId>, page: &Pa
     Ok(page.page(messages, |message| message.id))
 }
 
-/// Opens the conversations of new tasks.
-pub(crate) async fn open(tx: &Tx, tasks: &[TaskId], now: Timestamp) -> Result<()> {
-    const BATCH: usize = 500;
-    for batch in tasks.chunks(BATCH) {
-        let rows = batch.iter().map(|task| conversation::ActiveModel {
-            id: Set(task.0),
-            task_id: Set(Some(task.0)),
-            last_message_id: Set(None),
-            created_at: Set(now.0),
-        });
-        let insert = conversation::Entity::insert_many(rows).exec_without_returning(tx.db());
-        insert.await.doing("opening a conversation")?;
-    }
-    Ok(())
-}
-
 /// Writes a message with a larger id than every other of its conversation, whose row is locked for that.
 pub(crate) async fn write(tx: &Tx, new: NewMessage, question: Option<QuestionId>, now: Timestamp) -> Result<Message> {
-    let conversation = conversation::Entity::find_by_id(new.conversation_id.0).lock_exclusive().one(tx.db());
-    let conversation = conversation.await.doing(DOING)?;
-    let conversation = conversation.ok_or_else(|| StoreError::not_found("conversation", new.conversation_id))?;
+    let conversation = lock(tx, new.conversation_id, now).await?;
     if let Some(parent) = new.parent_message_id {
         let siblings = Entity::find_by_id(parent.0).filter(Column::ConversationId.eq(new.conversation_id.0));
         let found = siblings.one(tx.db()).await.doing(DOING)?;
@@ -152,6 +135,22 @@ pub(crate) async fn write(tx: &Tx, new: NewMessage, question: Option<QuestionId>
     let payload = serde_json::to_value(&message).map_err(|problem| StoreError::corrupt("message", problem))?;
     tx.event(EventKind::MessagePosted, task, None, payload, now);
     Ok(message)
+}
+
+/// Locks a conversation. That of a task has the task's id, and its row is made by its first message.
+async fn lock(tx: &Tx, id: ConversationId, now: Timestamp) -> Result<conversation::Model> {
+    use conversation::{ActiveModel, Entity};
+    let find = || Entity::find_by_id(id.0).lock_exclusive().one(tx.db());
+    if let Some(row) = find().await.doing(DOING)? {
+        return Ok(row);
+    }
+    let task = task::Entity::find_by_id(id.0).one(tx.db()).await.doing(DOING)?;
+    task.ok_or_else(|| StoreError::not_found("conversation", id))?;
+    let row =
+        ActiveModel { id: Set(id.0), task_id: Set(Some(id.0)), last_message_id: Set(None), created_at: Set(now.0) };
+    let nothing = OnConflict::column(conversation::Column::Id).do_nothing().to_owned();
+    Entity::insert(row).on_conflict(nothing).exec_without_returning(tx.db()).await.doing(DOING)?;
+    find().await.doing(DOING)?.ok_or_else(|| StoreError::not_found("conversation", id))
 }
 
 /// A new id; after the last one also when this machine's clock is behind that of the last writer.

@@ -1,5 +1,7 @@
 //! Projects: the unit of concurrency limits.
 
+use std::collections::{BTreeSet, HashMap};
+
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, sea_query::OnConflict,
 };
@@ -43,6 +45,31 @@ pub async fn get(store: &Store, name: &Name) -> Result<Project> {
     let row =
         Entity::find().filter(Column::Name.eq(name.as_str())).one(store.read()).await.doing("reading a project")?;
     row.ok_or_else(|| StoreError::not_found("project", name))?.try_into()
+}
+
+/// The ids of the projects with these names; an unknown one has none. Projects are never deleted nor renamed, so an id
+/// that was found once is kept.
+pub(crate) async fn ids<'a>(store: &Store, names: impl Iterator<Item = &'a Name>) -> Result<HashMap<Name, ProjectId>> {
+    let mut ids = HashMap::new();
+    let mut unknown: BTreeSet<&str> = BTreeSet::new();
+    {
+        let known = store.project_ids();
+        for name in names {
+            match known.get(name) {
+                Some(id) => _ = ids.insert(name.clone(), *id),
+                None => _ = unknown.insert(name.as_str()),
+            }
+        }
+    }
+    if !unknown.is_empty() {
+        let rows = Entity::find().filter(Column::Name.is_in(unknown)).all(store.read());
+        for row in rows.await.doing("looking up projects")? {
+            let project = Project::try_from(row)?;
+            store.project_ids().insert(project.name.clone(), project.id);
+            ids.insert(project.name, project.id);
+        }
+    }
+    Ok(ids)
 }
 
 /// Makes a project or changes its limit. Waiting orders may become claimable by that.

@@ -13,7 +13,6 @@ const KEYS: &str = "SELECT ROWID FROM idempotency_keys WHERE created_at < $1 ORD
 const WORKERS: &str = "SELECT ROWID FROM workers WHERE status = 'offline' AND last_heartbeat_at < $1 \
      AND NOT EXISTS (SELECT 1 FROM work_orders WHERE work_orders.worker_id = workers.id) \
      AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.worker_id = workers.id) \
-     AND NOT EXISTS (SELECT 1 FROM executions WHERE executions.worker_id = workers.id) \
      ORDER BY last_heartbeat_at LIMIT $2";
 
 /// What a pass removed.

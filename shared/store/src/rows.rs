@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, str::FromStr};
 
-use sea_orm::{ConnectionTrait, Statement, Value};
+use sea_orm::Value;
 
 use crate::{Result, StoreError};
 
@@ -62,43 +62,12 @@ pub(crate) fn clean_json(value: serde_json::Value) -> serde_json::Value {
     }
 }
 
-/// Rows on their way into one statement, as `(VALUES …) AS v` with the columns `column1`, `column2`, …
-#[derive(Debug)]
-pub(crate) struct Values {
-    before: usize,
-    width: usize,
-    values: Vec<Value>,
-}
-
-impl Values {
-    /// No rows yet, after the values that the statement has as `$1`, `$2`, ….
-    pub(crate) fn new<const N: usize>(before: [Value; N]) -> Self {
-        Self { before: N, width: 1, values: before.into() }
-    }
-
-    /// One more row; all are of one width.
-    pub(crate) fn push<const N: usize>(&mut self, row: [Value; N]) {
-        self.width = N;
-        self.values.extend(row);
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.values.len() == self.before
-    }
-
-    /// The list, to stand in FROM.
-    pub(crate) fn list(&self) -> String {
-        let rows = (self.before..self.values.len()).step_by(self.width).map(|first| {
-            let places: Vec<String> = (first + 1..=first + self.width).map(|place| format!("${place}")).collect();
-            format!("({})", places.join(", "))
-        });
-        format!("(VALUES {}) AS v", rows.collect::<Vec<_>>().join(", "))
-    }
-
-    /// The statement with its values.
-    pub(crate) fn statement<C: ConnectionTrait>(self, db: &C, sql: &str) -> Statement {
-        Statement::from_sql_and_values(db.get_database_backend(), sql, self.values)
-    }
+/// Values of one column, as PostgreSQL's array: a statement's text is the same then for any number of rows.
+pub(crate) fn list<T>(values: impl IntoIterator<Item = T>) -> Value
+where
+    Vec<T>: Into<Value>,
+{
+    values.into_iter().collect::<Vec<T>>().into()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Pipeline runs: one pass of a task through a pinned pipeline definition. (Requirement D calls this table `pipelines`.)
 
+use std::collections::HashMap;
+
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _,
 };
@@ -66,6 +68,13 @@ pub async fn of_task(store: &Store, task: TaskId) -> Result<Vec<Run>> {
 pub(crate) async fn find<C: ConnectionTrait>(db: &C, id: RunId) -> Result<Run> {
     let row = Entity::find_by_id(id.0).one(db).await.doing("reading a run")?;
     row.ok_or_else(|| StoreError::not_found("run", id))?.try_into()
+}
+
+/// Those of these runs that there are.
+pub(crate) async fn find_many(tx: &Tx, ids: impl Iterator<Item = RunId>) -> Result<HashMap<RunId, Run>> {
+    let rows = Entity::find().filter(Column::Id.is_in(ids.map(|id| id.0))).all(tx.db());
+    let runs = rows.await.doing("reading runs")?.into_iter().map(Run::try_from);
+    runs.map(|run| run.map(|run| (run.id, run))).collect()
 }
 
 /// Writes new runs. Their tasks are there already.

@@ -40,6 +40,7 @@ pub(crate) struct Tx {
     doing: &'static str,
     events: Mutex<Vec<NewEvent>>,
     ring_orders: AtomicBool,
+    ring_events: AtomicBool,
 }
 
 impl Store {
@@ -51,7 +52,14 @@ impl Store {
             ..TransactionOptions::default()
         };
         let db = begin_whole(self.writer(), options).await.doing(doing)?;
-        Ok(Tx { db, store: self.clone(), doing, events: Mutex::default(), ring_orders: AtomicBool::new(false) })
+        Ok(Tx {
+            db,
+            store: self.clone(),
+            doing,
+            events: Mutex::default(),
+            ring_orders: AtomicBool::new(false),
+            ring_events: AtomicBool::new(false),
+        })
     }
 
     /// Begins a reading transaction that sees one state of the record throughout. Let it drop when done.
@@ -112,6 +120,11 @@ impl Tx {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
     }
 
+    /// Notes that a statement of this transaction wrote to the event log by itself: the events' bell rings on commit.
+    pub(crate) fn events_were_written(&self) {
+        self.ring_events.store(true, Ordering::Relaxed);
+    }
+
     /// Rings the orders' bell after the commit: an order may have become claimable.
     pub(crate) fn ring_orders(&self) {
         self.ring_orders.store(true, Ordering::Relaxed);
@@ -120,10 +133,8 @@ impl Tx {
     /// Writes the collected events, commits, and rings.
     pub(crate) async fn commit(self) -> Result<()> {
         let events = std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner));
-        let any_event = !events.is_empty();
-        if any_event {
-            events::insert_all(&self, events).await?;
-        }
+        let any_event = !events.is_empty() || self.ring_events.load(Ordering::Relaxed);
+        events::insert_all(&self, events).await?;
         self.db.commit().await.doing(self.doing)?;
         if self.ring_orders.load(Ordering::Relaxed) {
             self.store.announce_orders();

@@ -16,7 +16,7 @@ use std::{sync::Arc, time::Duration};
 
 use shopfloor_domain::{backoff::RetryPolicy, session::EndReason};
 use shopfloor_pipelines::Pipeline;
-use shopfloor_store::{orders::Verdict, runs, runs::Run, sessions, steps, tasks, tasks::Task};
+use shopfloor_store::{orders::Verdict, runs::Run, sessions, steps, tasks, tasks::Task};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
@@ -112,7 +112,7 @@ impl Engine {
     async fn drive(&self, held: &Held) -> Result<Verdict, Halt> {
         let order = &held.claim.order;
         let store = &self.deps.store;
-        let run = persist(held, || runs::get(store, order.run_id)).await?;
+        let run = held.claim.run.clone();
         let task = persist(held, || tasks::get(store, order.task_id)).await?;
         let pipeline = match Pipeline::from_json(&run.definition) {
             Ok(pipeline) => pipeline,

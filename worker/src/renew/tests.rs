@@ -3,14 +3,16 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use serde_json::json;
 use shopfloor_domain::{
     Capabilities, Epoch, ExecutionId, Fence, Name, OrderId, Priority, ProjectId, RunId, SessionRowId, TaskId,
-    Timestamp, backoff::RetryPolicy, order::OrderStatus, time::ManualClock,
+    Timestamp, backoff::RetryPolicy, order::OrderStatus, task::TaskStatus, time::ManualClock,
 };
 use shopfloor_queue::Queue;
 use shopfloor_store::{
     Result, StoreError,
     orders::{ClaimRequest, ClaimedOrder, Order, QueueDepth, Rescued, Verdict},
+    runs::Run,
 };
 use shopfloor_telemetry::Metrics;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -115,7 +117,20 @@ fn claimed() -> ClaimedOrder {
         error: None,
         requeued_as: None,
     };
-    ClaimedOrder { order, session_id: SessionRowId::new(), execution_id: ExecutionId::new() }
+    let run = Run {
+        id: order.run_id,
+        task_id: order.task_id,
+        title: "a task".to_owned(),
+        template: Name::DEFAULT,
+        version: "1".to_owned(),
+        definition: json!({}),
+        input: json!({}),
+        branch: None,
+        status: TaskStatus::InProgress,
+        created_at: T0,
+        updated_at: T0,
+    };
+    ClaimedOrder { order, run, session_id: SessionRowId::new(), execution_id: ExecutionId::new() }
 }
 
 struct Bench {

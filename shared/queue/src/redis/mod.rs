@@ -181,6 +181,18 @@ impl Queue for RedisQueue {
         }
     }
 
+    async fn publish_new(&self, places: &[Place], now: Timestamp) -> Result<()> {
+        if places.is_empty() {
+            return Ok(());
+        }
+        if !self.link.is_up() {
+            self.link.doubt();
+            return self.sql.publish_new(places, now).await;
+        }
+        self.publish_places(places, now).await;
+        Ok(())
+    }
+
     async fn claim(&self, request: &ClaimRequest, now: Timestamp) -> Result<Vec<ClaimedOrder>> {
         self.looks.take(request.worker_id);
         if self.link.is_up()

@@ -12,11 +12,12 @@ use shopfloor_domain::{Name, OrderId, ProjectId, Timestamp};
 
 use super::{
     ClaimRequest, ClaimedOrder,
-    claim::{DOING, begin_attempts, lock_room, may_claim, mint},
+    claim::{DOING, hand_out, lock_room, may_claim},
+    grant::{Chosen, grant},
     row::needs,
 };
 use crate::{
-    Result, Store,
+    Backend, Result, Store,
     entity::{
         project, queue,
         work_order::{Column, Entity, Model},
@@ -48,10 +49,52 @@ pub struct Admitted {
 /// # Errors
 /// `NotFound` for a worker that never registered, `Database`.
 pub async fn admit(store: &Store, request: &ClaimRequest, ids: &[OrderId], now: Timestamp) -> Result<Admitted> {
-    if !may_claim(store, request).await? {
-        return Ok(Admitted { refused: ids.to_vec(), ..Admitted::default() });
+    let mut free = Vec::new();
+    if store.backend() == Backend::Postgres {
+        free = retrying(|| admit_free(store, request, ids, now)).await?;
     }
-    retrying(|| admit_once(store, request, ids, now)).await
+    if free.len() == ids.len() {
+        return Ok(Admitted { claimed: free, ..Admitted::default() });
+    }
+    let taken: BTreeSet<OrderId> = free.iter().map(|claimed| claimed.order.id).collect();
+    let rest: Vec<OrderId> = ids.iter().copied().filter(|id| !taken.contains(id)).collect();
+    let looked = async {
+        if !may_claim(store, request).await? {
+            return Ok(Admitted { refused: rest.clone(), ..Admitted::default() });
+        }
+        retrying(|| admit_once(store, request, &rest, now)).await
+    };
+    match looked.await {
+        Ok(mut admitted) => {
+            admitted.claimed.splice(0..0, free);
+            admitted.claimed.sort_by_key(|claimed| (claimed.order.score, claimed.order.id));
+            Ok(admitted)
+        }
+        // What is claimed already must reach the worker; the rest is looked at again later.
+        Err(error) if !free.is_empty() => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "Some of the chosen orders could not be looked at"
+            );
+            Ok(Admitted { claimed: free, refused: rest, ..Admitted::default() })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Those that nothing stands in the way of, in one statement.
+async fn admit_free(
+    store: &Store,
+    request: &ClaimRequest,
+    ids: &[OrderId],
+    now: Timestamp,
+) -> Result<Vec<ClaimedOrder>> {
+    let free = Chosen::Free(ids.iter().map(|id| id.0).collect(), &request.capabilities);
+    let claimed = grant(store.writer(), request, free, ids.len(), now).await?;
+    if !claimed.is_empty() {
+        store.announce_events();
+    }
+    Ok(claimed)
 }
 
 async fn admit_once(store: &Store, request: &ClaimRequest, ids: &[OrderId], now: Timestamp) -> Result<Admitted> {
@@ -79,8 +122,7 @@ async fn admit_once(store: &Store, request: &ClaimRequest, ids: &[OrderId], now:
         chosen.push(row.id);
     }
     if !chosen.is_empty() {
-        let orders = mint(&tx, request, chosen, now).await?;
-        admitted.claimed = begin_attempts(&tx, request, orders, now).await?;
+        admitted.claimed = hand_out(&tx, request, chosen, now).await?;
         tx.commit().await?;
     }
     let taken: BTreeSet<OrderId> = admitted.claimed.iter().map(|claimed| claimed.order.id).collect();

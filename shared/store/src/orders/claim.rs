@@ -7,23 +7,25 @@ use sea_orm::{
 };
 use shopfloor_domain::{
     ExecutionId, ProjectId, SessionRowId, Timestamp, event::EventKind, order::OrderEvent, order::OrderStatus,
+    task::TaskStatus,
 };
 
 use super::{
     ClaimRequest, ClaimedOrder, Order,
     follow::start_tasks,
+    grant::{Chosen, grant},
     lanes::{self, Plan, Quota},
-    row::{status_payload, step, subject},
+    row::{Moved, TaskMove, status_payload, step, subject},
 };
 use crate::{
-    Result, Store, StoreError,
+    Backend, Result, Store, StoreError,
     entity::{
         project,
         work_order::{Column, Entity},
         worker,
     },
     error::Doing as _,
-    executions, sessions,
+    runs, sessions,
     tx::{Tx, retrying},
 };
 
@@ -40,12 +42,7 @@ const PLANS: u32 = 3;
 /// `NotFound` for a worker that never registered, `Database`.
 pub async fn claim(store: &Store, request: &ClaimRequest, now: Timestamp) -> Result<Vec<ClaimedOrder>> {
     let limit = u64::from(request.limit.clamp(1, ClaimRequest::MAX));
-    // Two looks at once: a claim by an idle worker is as fast as its round trips are few.
-    let look = lanes::plan(store.read(), request, limit, now);
-    let (wanted, mut plan) = tokio::try_join!(may_claim(store, request), look)?;
-    if !wanted {
-        return Ok(Vec::new());
-    }
+    let mut plan = lanes::plan(store.read(), request, limit, now).await?;
     for _ in 0..PLANS {
         if plan.quotas.is_empty() {
             break;
@@ -67,6 +64,14 @@ pub(super) async fn may_claim(store: &Store, request: &ClaimRequest) -> Result<b
 }
 
 async fn claim_once(store: &Store, request: &ClaimRequest, plan: &Plan, now: Timestamp) -> Result<Vec<ClaimedOrder>> {
+    if store.backend() == Backend::Postgres && plan.limited.is_empty() {
+        let most = plan.quotas.iter().map(|quota| usize::try_from(quota.take).unwrap_or(usize::MAX)).sum();
+        let claimed = grant(store.writer(), request, Chosen::Lanes(&plan.quotas), most, now).await?;
+        if !claimed.is_empty() {
+            store.announce_events();
+        }
+        return Ok(claimed);
+    }
     let tx = store.begin(DOING).await?;
     let mut room = lanes::Room::new();
     for project in &plan.limited {
@@ -84,10 +89,29 @@ async fn claim_once(store: &Store, request: &ClaimRequest, plan: &Plan, now: Tim
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let orders = mint(&tx, request, ids, now).await?;
-    let claimed = begin_attempts(&tx, request, orders, now).await?;
+    let claimed = hand_out(&tx, request, ids, now).await?;
     tx.commit().await?;
     Ok(claimed)
+}
+
+/// Hands out orders that this transaction has locked.
+pub(super) async fn hand_out(
+    tx: &Tx,
+    request: &ClaimRequest,
+    ids: Vec<Uuid>,
+    now: Timestamp,
+) -> Result<Vec<ClaimedOrder>> {
+    match tx.backend() {
+        Backend::Postgres => {
+            tx.events_were_written();
+            let most = ids.len();
+            grant(tx.db(), request, Chosen::Locked(ids), most, now).await
+        }
+        Backend::Sqlite => {
+            let orders = mint(tx, request, ids, now).await?;
+            begin_attempts(tx, request, orders, now).await
+        }
+    }
 }
 
 /// How many more orders the project may run. Its row stays locked, so that claims of this project come one after another.
@@ -115,7 +139,7 @@ async fn lock_due(tx: &Tx, quota: &Quota, left: u64, now: Timestamp) -> Result<V
 }
 
 /// Makes the claim true: one statement mints the epochs and counts the attempts.
-pub(super) async fn mint(tx: &Tx, request: &ClaimRequest, ids: Vec<Uuid>, now: Timestamp) -> Result<Vec<Order>> {
+async fn mint(tx: &Tx, request: &ClaimRequest, ids: Vec<Uuid>, now: Timestamp) -> Result<Vec<Order>> {
     let rows = Entity::update_many()
         .col_expr(Column::Status, Expr::value(OrderStatus::Claimed.as_str()))
         .col_expr(Column::Epoch, Expr::cust("epoch + 1"))
@@ -133,25 +157,32 @@ pub(super) async fn mint(tx: &Tx, request: &ClaimRequest, ids: Vec<Uuid>, now: T
     Ok(orders)
 }
 
-/// Opens a session and begins an execution for each order, and starts its task and run.
-pub(super) async fn begin_attempts(
+/// Starts each order's task and run, opens its session and tells of it.
+async fn begin_attempts(
     tx: &Tx,
     request: &ClaimRequest,
     orders: Vec<Order>,
     now: Timestamp,
 ) -> Result<Vec<ClaimedOrder>> {
-    for order in &orders {
+    let started = start_tasks(tx, &orders, now).await?;
+    let mut runs = runs::find_many(tx, orders.iter().map(|order| order.run_id)).await?;
+    let mut claimed = Vec::with_capacity(orders.len());
+    for order in orders {
         step(order.id, OrderStatus::Queued, OrderEvent::Claimed)?;
-        let (task, id) = subject(order);
-        let payload = status_payload(order, Some(OrderStatus::Queued), Some(OrderEvent::Claimed));
-        tx.event(EventKind::OrderStatus, task, id, payload, now);
+        let run = runs.remove(&order.run_id).ok_or_else(|| StoreError::not_found("run", order.run_id))?;
+        let session_id = SessionRowId::new();
+        let start = TaskMove { from: TaskStatus::Queued, to: TaskStatus::InProgress };
+        let moved = Moved {
+            from: Some(OrderStatus::Queued),
+            event: Some(OrderEvent::Claimed),
+            session: Some(session_id),
+            end_reason: None,
+            task: started.contains(&order.task_id).then_some(start),
+        };
+        let (task, id) = subject(&order);
+        tx.event(EventKind::OrderStatus, task, id, status_payload(&order, moved), now);
+        claimed.push(ClaimedOrder { order, run, session_id, execution_id: ExecutionId(session_id.0) });
     }
-    start_tasks(tx, &orders, now).await?;
-    let claimed: Vec<ClaimedOrder> = orders
-        .into_iter()
-        .map(|order| ClaimedOrder { order, session_id: SessionRowId::new(), execution_id: ExecutionId::new() })
-        .collect();
     sessions::begin_claimed(tx, request.worker_id, &claimed, now).await?;
-    executions::begin_claimed(tx, request.worker_id, &claimed, now).await?;
     Ok(claimed)
 }

@@ -1,30 +1,26 @@
-//! Completing many claims in one transaction: what `conclude` does for one order, statement by statement, for all of them
-//! at once. A fleet finishes more orders than a database can commit one by one.
+//! Completing many claims in one transaction: a fleet finishes more orders than a database can commit one by one.
+//!
+//! On PostgreSQL one statement does for all of them what `conclude` does for one; the contract suites hold the two against
+//! each other. Those that it passes by (ghosts, orders with loose ends) go one by one. SQLite has no round trips to save, so
+//! there they are concluded one after another, with one flush to disk.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 
-use sea_orm::{
-    ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
-};
-use serde_json::{Value, json};
-use shopfloor_domain::{
-    Fence, OrderId, Timestamp, event::EventKind, order::OrderEvent, order::OrderStatus, session::EndReason,
-    task::TaskStatus,
-};
+use futures::future::join_all;
+use sea_orm::{ConnectionTrait as _, FromQueryResult as _, Statement, prelude::Uuid};
+use serde_json::Value;
+use shopfloor_domain::{Fence, Timestamp};
 
 use super::{
     Order,
-    follow::complete_tasks,
-    row::{status_payload, step, subject},
+    finish::{complete_alone, completed_in},
 };
 use crate::{
-    Result, Store, StoreError,
-    entity::work_order::{Column, Entity},
+    Backend, Result, Store,
+    entity::work_order::Model,
     error::Doing as _,
-    executions, questions,
-    rows::{Values, clean_json},
-    sessions, steps,
-    tx::Tx,
+    rows::{clean_json, list},
+    tx::retrying,
 };
 
 const DOING: &str = "completing orders";
@@ -37,109 +33,128 @@ pub(super) struct Completion {
     pub(super) now: Timestamp,
 }
 
-/// An order on its way from claimed to completed.
-#[derive(Debug)]
-pub(crate) struct Completed {
-    /// The order, as it is now.
-    pub(crate) order: Order,
-    /// What its task came to.
-    pub(crate) result: Value,
-    /// When.
-    pub(crate) now: Timestamp,
-}
-
 /// Completes these claims; the outcomes come in the same order. `Fenced` for each whose claim is no longer valid: nothing
 /// is written about that one then.
-pub(super) async fn complete_many(store: &Store, completions: &[Completion]) -> Result<Vec<Result<Order>>> {
+pub(super) async fn complete_many(store: &Store, completions: &[Completion]) -> Vec<Result<Order>> {
+    match store.backend() {
+        Backend::Postgres => complete_at_once(store, completions).await,
+        Backend::Sqlite => match retrying(|| complete_in_turn(store, completions)).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => each_alone(store, completions, &error).await,
+        },
+    }
+}
+
+/// One of them may be at fault; the others must not suffer for it.
+async fn each_alone(store: &Store, completions: &[Completion], error: &crate::StoreError) -> Vec<Result<Order>> {
+    tracing::warn!(
+        error = error as &dyn std::error::Error,
+        count = completions.len(),
+        "Orders could not be completed together, completing them each alone"
+    );
+    join_all(completions.iter().map(|completion| complete_alone(store, completion.clone()))).await
+}
+
+async fn complete_in_turn(store: &Store, completions: &[Completion]) -> Result<Vec<Result<Order>>> {
     let tx = store.begin(DOING).await?;
-    let mut held = lock_held(&tx, completions).await?;
     let mut outcomes = Vec::with_capacity(completions.len());
-    let mut completed = Vec::with_capacity(completions.len());
-    for Completion { fence, result, now } in completions {
-        // A ghost of the same order may be among them, so that only its holder takes it out.
-        let holds = held.get(&fence.order_id).is_some_and(|order| order.epoch == fence.epoch);
-        let order = if holds { held.remove(&fence.order_id) } else { None };
-        outcomes.push(match order {
-            Some(order) => {
-                let status = step(order.id, order.status, OrderEvent::Completed)?;
-                let order = Order { status, lease_expires_at: None, completed_at: Some(*now), error: None, ..order };
-                completed.push(Completed { order: order.clone(), result: clean_json(result.clone()), now: *now });
-                Ok(order)
-            }
-            None => Err(StoreError::Fenced { fence: *fence, op: "complete" }),
-        });
+    for completion in completions {
+        match completed_in(&tx, completion).await {
+            // A ghost is refused before anything is written.
+            Err(error @ crate::StoreError::Fenced { .. }) => outcomes.push(Err(error)),
+            outcome => outcomes.push(Ok(outcome?)),
+        }
     }
-    if !completed.is_empty() {
-        record(&tx, &completed).await?;
-        tx.commit().await?;
-    }
+    tx.commit().await?;
     Ok(outcomes)
 }
 
-/// Locks those of the orders that are claimed.
-async fn lock_held(tx: &Tx, completions: &[Completion]) -> Result<BTreeMap<OrderId, Order>> {
-    let ids: BTreeSet<_> = completions.iter().map(|completion| completion.fence.order_id.0).collect();
-    let rows = Entity::find().filter(Column::Id.is_in(ids)).order_by_asc(Column::Id).lock_exclusive();
-    let rows = rows.all(tx.db()).await.doing(DOING)?;
-    let orders = rows.into_iter().map(Order::try_from).collect::<Result<Vec<_>>>()?;
-    let held = orders.into_iter().filter(|order| order.status == OrderStatus::Claimed);
-    Ok(held.map(|order| (order.id, order)).collect())
+/// `$1` to `$5`: orders, epochs, times, results and ids for the log, of which the last names the completion that won when
+/// there are several of one claim. Unfinished steps, open questions and tasks that are not in progress are left to the long
+/// way. The look-ups are written so that each is an index probe per order whatever the planner believes.
+const COMPLETE: &str = "
+    WITH given AS (
+        SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::jsonb[], $5::uuid[])
+            AS given (id, epoch, at, result, event)
+    ), done AS (
+        UPDATE work_orders AS o
+        SET status = 'completed', lease_expires_at = NULL, completed_at = g.at, error = NULL
+        FROM given g
+        WHERE o.id = ANY($1) AND o.id = g.id AND o.epoch = g.epoch AND o.status = 'claimed'
+            AND (SELECT t.status FROM tasks t WHERE t.id = o.task_id) = 'in_progress'
+            AND (SELECT count(*) FROM steps s
+                 WHERE s.run_id = o.run_id AND s.status IN ('pending', 'running', 'waiting')) = 0
+            AND (SELECT count(*) FROM questions q WHERE q.order_id = o.id AND q.status = 'open') = 0
+        RETURNING o.*, g.at, g.result, g.event
+    ), task AS (
+        UPDATE tasks AS t
+        SET status = 'completed', result = d.result, error = NULL, completed_at = d.at, updated_at = d.at
+        FROM done d WHERE t.id = ANY(ARRAY(SELECT task_id FROM done)) AND t.id = d.task_id
+    ), run AS (
+        UPDATE pipelines AS p SET status = 'completed', updated_at = d.at
+        FROM done d WHERE p.id = ANY(ARRAY(SELECT run_id FROM done)) AND p.id = d.run_id
+    ), session AS (
+        UPDATE sessions AS s
+        SET status = 'terminated', terminated_at = d.at, end_reason = 'finished', outcome = 'completed', output = d.result
+        FROM done d WHERE s.order_id = ANY($1) AND s.order_id = d.id AND s.status <> 'terminated'
+    ), told AS (
+        INSERT INTO events (id, kind, task_id, order_id, payload, created_at)
+        SELECT event, 'order.status', task_id, id,
+               jsonb_build_object(
+                   'from', 'claimed', 'to', 'completed', 'event', 'completed', 'epoch', epoch, 'attempt', attempt,
+                   'worker_id', worker_id, 'session_id', NULL, 'end_reason', 'finished', 'error', NULL,
+                   'task', jsonb_build_object('from', 'in_progress', 'to', 'completed')),
+               at
+        FROM done
+    )
+    SELECT d.*, (SELECT p.max_concurrency FROM projects p WHERE p.id = d.project_id) IS NOT NULL AS limited FROM done d";
+
+async fn complete_at_once(store: &Store, completions: &[Completion]) -> Vec<Result<Order>> {
+    let names: Vec<Uuid> = completions.iter().map(|_| Uuid::now_v7()).collect();
+    let mut won = match retrying(|| complete_unencumbered(store, completions, &names)).await {
+        Ok(won) => won,
+        Err(error) => return each_alone(store, completions, &error).await,
+    };
+    let mut outcomes = Vec::with_capacity(completions.len());
+    for (completion, name) in completions.iter().zip(names) {
+        outcomes.push(match won.remove(&name) {
+            Some(order) => Ok(order),
+            None => complete_alone(store, completion.clone()).await,
+        });
+    }
+    outcomes
 }
 
-async fn record(tx: &Tx, completed: &[Completed]) -> Result<()> {
-    let mut rows = Values::new([]);
-    for Completed { order, now, .. } in completed {
-        rows.push([order.id.0.into(), order.epoch.0.into(), now.0.into()]);
+/// The orders that could be completed just so, by the names of their completions.
+async fn complete_unencumbered(
+    store: &Store,
+    completions: &[Completion],
+    names: &[Uuid],
+) -> Result<BTreeMap<Uuid, Order>> {
+    // Two of one claim: the later one is a ghost by then.
+    let mut seen = HashSet::new();
+    let first = || completions.iter().zip(names);
+    let chosen: Vec<_> = first().filter(|(completion, _)| seen.insert(completion.fence)).collect();
+    let values = [
+        list(chosen.iter().map(|(completion, _)| completion.fence.order_id.0)),
+        list(chosen.iter().map(|(completion, _)| completion.fence.epoch.0)),
+        list(chosen.iter().map(|(completion, _)| completion.now.0)),
+        list(chosen.iter().map(|(completion, _)| clean_json(completion.result.clone()))),
+        list(chosen.iter().map(|(_, name)| **name)),
+    ];
+    let db = store.writer();
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), COMPLETE, values);
+    let (mut won, mut room) = (BTreeMap::new(), false);
+    for row in db.query_all_raw(statement).await.doing(DOING)? {
+        room |= row.try_get::<bool>("", "limited").doing(DOING)?;
+        let name = row.try_get("", "event").doing(DOING)?;
+        won.insert(name, Order::try_from(Model::from_query_result(&row, "").doing(DOING)?)?);
     }
-    let save = format!(
-        "UPDATE work_orders SET status = 'completed', lease_expires_at = NULL, completed_at = v.column3, error = NULL \
-         FROM {} WHERE work_orders.id = v.column1 AND epoch = v.column2 AND status = 'claimed'",
-        rows.list()
-    );
-    let saved = tx.db().execute_raw(rows.statement(tx.db(), &save)).await.doing(DOING)?;
-    if usize::try_from(saved.rows_affected()) != Ok(completed.len()) {
-        return Err(StoreError::corrupt("work_orders", "a locked order changed"));
+    if !won.is_empty() {
+        store.announce_events();
     }
-    executions::complete(tx, completed).await?;
-    sessions::end_of_orders(tx, completed, EndReason::Finished).await?;
-    for Completed { order, now, .. } in completed {
-        let (task, id) = subject(order);
-        let payload = status_payload(order, Some(OrderStatus::Claimed), Some(OrderEvent::Completed));
-        tx.event(EventKind::OrderStatus, task, id, payload, *now);
-        let moved = json!({"from": TaskStatus::InProgress, "to": TaskStatus::Completed});
-        tx.event(EventKind::TaskStatus, task, id, moved, *now);
+    if room {
+        store.announce_orders();
     }
-    complete_tasks(tx, completed).await?;
-    tie_up(tx, completed).await
-}
-
-/// What most orders do not have: unfinished steps, open questions, a project with a limit that others wait for.
-async fn tie_up(tx: &Tx, completed: &[Completed]) -> Result<()> {
-    let mut values = Values::new([]);
-    for Completed { order, .. } in completed {
-        values.push([order.id.0.into(), order.run_id.0.into(), order.project_id.0.into()]);
-    }
-    let look = format!(
-        "SELECT v.column1 AS id, \
-                EXISTS (SELECT 1 FROM steps s WHERE s.run_id = v.column2 \
-                        AND s.status IN ('pending', 'running', 'waiting')) \
-                OR EXISTS (SELECT 1 FROM questions q WHERE q.order_id = v.column1 AND q.status = 'open') AS loose, \
-                EXISTS (SELECT 1 FROM projects p WHERE p.id = v.column3 AND p.max_concurrency IS NOT NULL) AS limited \
-         FROM {}",
-        values.list()
-    );
-    let mut loose = BTreeSet::new();
-    for row in tx.db().query_all_raw(values.statement(tx.db(), &look)).await.doing(DOING)? {
-        if row.try_get("", "limited").doing(DOING)? {
-            tx.ring_orders();
-        }
-        if row.try_get("", "loose").doing(DOING)? {
-            loose.insert(OrderId(row.try_get("", "id").doing(DOING)?));
-        }
-    }
-    for Completed { order, now, .. } in completed.iter().filter(|completed| loose.contains(&completed.order.id)) {
-        steps::cancel_unfinished(tx, order.run_id, *now).await?;
-        questions::cancel_open(tx, order.id, *now).await?;
-    }
-    Ok(())
+    Ok(won)
 }

@@ -16,15 +16,16 @@ use shopfloor_domain::{
 use super::{
     Order,
     follow::follow_task,
-    row::{status_payload, step, subject},
+    row::{Moved, status_payload, step, subject},
 };
 use crate::{
     Result, StoreError,
     entity::work_order::{Column, Entity},
     error::Doing as _,
-    executions, questions,
+    questions,
     rows::{clean, clean_json, sql_counter},
-    sessions, steps,
+    sessions::{self, AttemptEnd},
+    steps,
     tx::Tx,
 };
 
@@ -91,9 +92,15 @@ pub(super) async fn conclude(tx: &Tx, order: &Order, ending: Ending, now: Timest
     save(tx, order, &after).await?;
     let output =
         ending.result.clone().map(clean_json).or_else(|| ending.error.as_ref().map(|_| json!({"error": after.error})));
-    executions::end(tx, order.id, order.epoch, ending.execution, output, now).await?;
-    sessions::end_of_order(tx, &after, ending.session, now).await?;
-    after_move(tx, order.status, &after, ending.event, ending.result.map(clean_json), now).await?;
+    let end = AttemptEnd { reason: ending.session, outcome: ending.execution, output };
+    sessions::end_attempt(tx, order.id, end, now).await?;
+    let moved = Moved {
+        from: Some(order.status),
+        event: Some(ending.event),
+        end_reason: Some(ending.session),
+        ..Moved::default()
+    };
+    after_move(tx, &after, moved, ending.result.map(clean_json), now).await?;
     free_slot(tx, &after).await?;
     Ok(after)
 }
@@ -113,7 +120,8 @@ pub(super) async fn requeue(tx: &Tx, order: &Order, event: OrderEvent, now: Time
     let to = step(order.id, order.status, event)?;
     let after = Order { status: to, run_at: now, parked_at: None, ..order.clone() };
     save(tx, order, &after).await?;
-    after_move(tx, order.status, &after, event, None, now).await?;
+    let moved = Moved { from: Some(order.status), event: Some(event), ..Moved::default() };
+    after_move(tx, &after, moved, None, now).await?;
     Ok(after)
 }
 
@@ -123,7 +131,8 @@ pub(super) async fn cancel_waiting(tx: &Tx, order: &Order, now: Timestamp) -> Re
     let cancel_requested_at = order.cancel_requested_at.or(Some(now));
     let after = Order { status: to, parked_at: None, completed_at: Some(now), cancel_requested_at, ..order.clone() };
     save(tx, order, &after).await?;
-    after_move(tx, order.status, &after, OrderEvent::Cancelled, None, now).await?;
+    let moved = Moved { from: Some(order.status), event: Some(OrderEvent::Cancelled), ..Moved::default() };
+    after_move(tx, &after, moved, None, now).await?;
     Ok(after)
 }
 
@@ -151,27 +160,26 @@ async fn save(tx: &Tx, before: &Order, after: &Order) -> Result<()> {
     }
 }
 
-/// The rest of a move: task and run, steps and questions, the event, the bell.
-async fn after_move(
-    tx: &Tx,
-    from: OrderStatus,
-    after: &Order,
-    event: OrderEvent,
-    result: Option<Value>,
-    now: Timestamp,
-) -> Result<()> {
+/// The rest of a move: task and run, the event, the bell, steps and questions.
+async fn after_move(tx: &Tx, after: &Order, moved: Moved, result: Option<Value>, now: Timestamp) -> Result<()> {
+    let task_event = match after.status {
+        OrderStatus::Completed => Some(TaskEvent::Completed),
+        OrderStatus::Failed | OrderStatus::Dead => Some(TaskEvent::Failed),
+        OrderStatus::Cancelled => Some(TaskEvent::Cancelled),
+        OrderStatus::Queued | OrderStatus::Claimed | OrderStatus::Parked => None,
+    };
+    let task_move = match task_event {
+        Some(event) => Some(follow_task(tx, after, event, result, now).await?),
+        None => None,
+    };
     let (task, id) = subject(after);
-    tx.event(EventKind::OrderStatus, task, id, status_payload(after, Some(from), Some(event)), now);
+    tx.event(EventKind::OrderStatus, task, id, status_payload(after, Moved { task: task_move, ..moved }), now);
     if after.status == OrderStatus::Queued {
         tx.ring_orders();
     }
-    let task_event = match after.status {
-        OrderStatus::Completed => TaskEvent::Completed,
-        OrderStatus::Failed | OrderStatus::Dead => TaskEvent::Failed,
-        OrderStatus::Cancelled => TaskEvent::Cancelled,
-        OrderStatus::Queued | OrderStatus::Claimed | OrderStatus::Parked => return Ok(()),
-    };
-    follow_task(tx, after, task_event, result, now).await?;
+    if task_event.is_none() {
+        return Ok(());
+    }
     // A dead order's steps stay: once re-queued, it goes on at the first unfinished one.
     if after.status != OrderStatus::Dead {
         steps::cancel_unfinished(tx, after.run_id, now).await?;

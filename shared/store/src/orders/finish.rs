@@ -29,6 +29,12 @@ pub async fn finish(store: &Store, fence: Fence, verdict: Verdict, now: Timestam
     }
 }
 
+/// Completes a claim inside a transaction. `Fenced` before anything is written.
+pub(super) async fn completed_in(tx: &Tx, completion: &Completion) -> Result<Order> {
+    let Completion { fence, result, now } = completion;
+    finish_in(tx, *fence, &Verdict::Completed { result: result.clone() }, *now).await
+}
+
 /// Completes a claim in a transaction of its own.
 pub(super) async fn complete_alone(store: &Store, completion: Completion) -> Result<Order> {
     let Completion { fence, result, now } = completion;
@@ -38,11 +44,15 @@ pub(super) async fn complete_alone(store: &Store, completion: Completion) -> Res
 
 async fn finish_once(store: &Store, fence: Fence, verdict: &Verdict, now: Timestamp) -> Result<Order> {
     let tx = store.begin("ending a claim").await?;
-    let order = lock_fenced(&tx, fence, op(verdict)).await?;
-    let ending = ending(&tx, &order, verdict.clone(), now).await?;
-    let order = conclude(&tx, &order, ending, now).await?;
+    let order = finish_in(&tx, fence, verdict, now).await?;
     tx.commit().await?;
     Ok(order)
+}
+
+async fn finish_in(tx: &Tx, fence: Fence, verdict: &Verdict, now: Timestamp) -> Result<Order> {
+    let order = lock_fenced(tx, fence, op(verdict)).await?;
+    let ending = ending(tx, &order, verdict.clone(), now).await?;
+    conclude(tx, &order, ending, now).await
 }
 
 /// The `op` label of a refused verdict.

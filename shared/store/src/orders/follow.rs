@@ -1,36 +1,38 @@
 //! The task and the run follow their order.
 
+use std::collections::BTreeSet;
+
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait, ConnectionTrait as _, EntityTrait, IntoActiveModel as _,
-    QueryFilter, QuerySelect, prelude::Expr,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel as _, QueryFilter, QuerySelect,
+    prelude::Expr,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use shopfloor_domain::{
     TaskId, Timestamp,
-    event::EventKind,
     machine::Machine as _,
     task::{TaskEvent, TaskStatus},
 };
 
-use super::{Completed, Order};
+use super::{Order, row::TaskMove};
 use crate::{
     Result, StoreError,
     entity::{pipeline, task},
     error::Doing as _,
-    rows::{Values, word},
+    rows::word,
     tx::Tx,
 };
 
 const DOING: &str = "recording where a task stands";
 
 /// Moves the order's task, and the run with it. `result` is what the task came to; a retried task starts without one.
+/// The caller's event tells of the move.
 pub(super) async fn follow_task(
     tx: &Tx,
     order: &Order,
     event: TaskEvent,
     result: Option<Value>,
     now: Timestamp,
-) -> Result<()> {
+) -> Result<TaskMove> {
     let row = task::Entity::find_by_id(order.task_id.0).lock_exclusive().one(tx.db()).await.doing(DOING)?;
     let row = row.ok_or_else(|| StoreError::not_found("task", order.task_id))?;
     let from: TaskStatus = word("tasks.status", &row.status)?;
@@ -48,8 +50,7 @@ pub(super) async fn follow_task(
     row.updated_at = Set(now.0);
     row.update(tx.db()).await.doing(DOING)?;
     follow_run(tx, order, to, now).await?;
-    tx.event(EventKind::TaskStatus, Some(order.task_id), Some(order.id), json!({"from": from, "to": to}), now);
-    Ok(())
+    Ok(TaskMove { from, to })
 }
 
 async fn follow_run(tx: &Tx, order: &Order, status: TaskStatus, now: Timestamp) -> Result<()> {
@@ -60,9 +61,9 @@ async fn follow_run(tx: &Tx, order: &Order, status: TaskStatus, now: Timestamp) 
     run.exec(tx.db()).await.doing(DOING).map(|_| ())
 }
 
-/// Moves the tasks and runs of freshly claimed orders from `queued` to `in_progress`. Those that a worker had before are
-/// in progress already and stay as they are.
-pub(super) async fn start_tasks(tx: &Tx, orders: &[Order], now: Timestamp) -> Result<()> {
+/// Moves the tasks and runs of freshly claimed orders from `queued` to `in_progress`, and returns those tasks. Those that
+/// a worker had before are in progress already and stay as they are.
+pub(super) async fn start_tasks(tx: &Tx, orders: &[Order], now: Timestamp) -> Result<BTreeSet<TaskId>> {
     let to = TaskStatus::InProgress;
     let started: Vec<task::Model> = task::Entity::update_many()
         .col_expr(task::Column::Status, Expr::value(to.as_str()))
@@ -72,44 +73,14 @@ pub(super) async fn start_tasks(tx: &Tx, orders: &[Order], now: Timestamp) -> Re
         .exec_with_returning(tx.db())
         .await
         .doing(DOING)?;
-    if started.is_empty() {
-        return Ok(());
+    if !started.is_empty() {
+        pipeline::Entity::update_many()
+            .col_expr(pipeline::Column::Status, Expr::value(to.as_str()))
+            .col_expr(pipeline::Column::UpdatedAt, Expr::value(now.0))
+            .filter(pipeline::Column::Id.is_in(orders.iter().map(|order| order.run_id.0)))
+            .exec(tx.db())
+            .await
+            .doing(DOING)?;
     }
-    pipeline::Entity::update_many()
-        .col_expr(pipeline::Column::Status, Expr::value(to.as_str()))
-        .col_expr(pipeline::Column::UpdatedAt, Expr::value(now.0))
-        .filter(pipeline::Column::Id.is_in(orders.iter().map(|order| order.run_id.0)))
-        .exec(tx.db())
-        .await
-        .doing(DOING)?;
-    for row in started {
-        let task = TaskId(row.id);
-        let order = orders.iter().find(|order| order.task_id == task).map(|order| order.id);
-        tx.event(EventKind::TaskStatus, Some(task), order, json!({"from": TaskStatus::Queued, "to": to}), now);
-    }
-    Ok(())
-}
-
-/// Moves the tasks and runs of completed orders from `in_progress` to `completed`, each task with its result.
-pub(super) async fn complete_tasks(tx: &Tx, completed: &[Completed]) -> Result<()> {
-    let mut tasks = Values::new([]);
-    let mut runs = Values::new([]);
-    for Completed { order, result, now } in completed {
-        tasks.push([order.task_id.0.into(), now.0.into(), result.clone().into()]);
-        runs.push([order.run_id.0.into(), now.0.into()]);
-    }
-    let sql = format!(
-        "UPDATE tasks SET status = 'completed', result = v.column3, error = NULL, completed_at = v.column2, \
-         updated_at = v.column2 FROM {} WHERE tasks.id = v.column1 AND status = 'in_progress'",
-        tasks.list()
-    );
-    let saved = tx.db().execute_raw(tasks.statement(tx.db(), &sql)).await.doing(DOING)?;
-    if usize::try_from(saved.rows_affected()) != Ok(completed.len()) {
-        return Err(StoreError::corrupt("tasks", "the task of a claimed order is not in progress"));
-    }
-    let sql = format!(
-        "UPDATE pipelines SET status = 'completed', updated_at = v.column2 FROM {} WHERE pipelines.id = v.column1",
-        runs.list()
-    );
-    tx.db().execute_raw(runs.statement(tx.db(), &sql)).await.doing(DOING).map(|_| ())
+    Ok(started.into_iter().map(|row| TaskId(row.id)).collect())
 }

@@ -1,6 +1,7 @@
 //! New orders.
 
 use sea_orm::{ActiveValue::Set, EntityTrait, sea_query::OnConflict};
+use serde_json::Value;
 use shopfloor_domain::{
     Capabilities, Epoch, Name, OrderId, Priority, ProjectId, RunId, TaskId, Timestamp, event::EventKind,
     machine::Machine as _, order::OrderStatus,
@@ -8,7 +9,7 @@ use shopfloor_domain::{
 
 use super::{
     Order,
-    row::{lane, score, status_payload, subject},
+    row::{Moved, lane, score, status_payload, subject},
 };
 use crate::{
     Result,
@@ -36,33 +37,30 @@ pub(crate) struct NewOrder {
     pub(crate) max_attempts: u32,
 }
 
-/// Inserts one order; see [`insert_many`].
+/// Inserts one order with its event, and makes its queue. Rings the orders' bell on commit.
 pub(crate) async fn insert(tx: &Tx, new: NewOrder, now: Timestamp) -> Result<Order> {
-    let inserted = insert_many(tx, vec![new], now).await?;
-    inserted.into_iter().next().ok_or_else(|| crate::StoreError::corrupt("work_orders", "the new row is missing"))
+    let order = planned(new, now);
+    ensure_queue(tx, &order.queue).await?;
+    insert_rows(tx, [&order]).await?;
+    let (task, id) = subject(&order);
+    tx.event(EventKind::OrderStatus, task, id, born(&order), now);
+    tx.ring_orders();
+    Ok(order)
 }
 
-/// Inserts orders in the order given, with their events, and makes their queues. Rings the orders' bell on commit.
-pub(crate) async fn insert_many(tx: &Tx, new: Vec<NewOrder>, now: Timestamp) -> Result<Vec<Order>> {
-    let orders: Vec<Order> = new.into_iter().map(|new| queued(new, now)).collect();
-    let mut queues: Vec<&Name> = orders.iter().map(|order| &order.queue).collect();
-    queues.sort();
-    queues.dedup();
-    for name in queues {
-        ensure_queue(tx, name).await?;
+/// What the log says of a new order.
+pub(crate) fn born(order: &Order) -> Value {
+    status_payload(order, Moved::default())
+}
+
+/// Inserts orders and nothing else.
+pub(crate) async fn insert_rows<'a>(tx: &Tx, orders: impl IntoIterator<Item = &'a Order>) -> Result<()> {
+    let rows: Vec<work_order::ActiveModel> = orders.into_iter().map(active).collect();
+    for batch in rows.chunks(BATCH) {
+        let insert = work_order::Entity::insert_many(batch.to_vec()).exec_without_returning(tx.db());
+        insert.await.doing(DOING)?;
     }
-    for batch in orders.chunks(BATCH) {
-        let rows = batch.iter().map(active);
-        work_order::Entity::insert_many(rows).exec_without_returning(tx.db()).await.doing(DOING)?;
-    }
-    for order in &orders {
-        let (task, id) = subject(order);
-        tx.event(EventKind::OrderStatus, task, id, status_payload(order, None, None), now);
-    }
-    if !orders.is_empty() {
-        tx.ring_orders();
-    }
-    Ok(orders)
+    Ok(())
 }
 
 /// Makes the queue if its name is new.
@@ -77,7 +75,8 @@ pub(crate) async fn ensure_queue(tx: &Tx, name: &Name) -> Result<()> {
     Ok(())
 }
 
-fn queued(new: NewOrder, now: Timestamp) -> Order {
+/// The order as it will be written.
+pub(crate) fn planned(new: NewOrder, now: Timestamp) -> Order {
     let due = new.run_at.unwrap_or(now).max(now);
     Order {
         id: OrderId::new(),
@@ -107,6 +106,11 @@ fn queued(new: NewOrder, now: Timestamp) -> Order {
     }
 }
 
+/// The lane it belongs to.
+pub(crate) fn lane_of(order: &Order) -> String {
+    lane(&order.queue, order.project_id, &order.needs)
+}
+
 fn active(order: &Order) -> work_order::ActiveModel {
     work_order::ActiveModel {
         id: Set(order.id.0),
@@ -114,7 +118,7 @@ fn active(order: &Order) -> work_order::ActiveModel {
         run_id: Set(order.run_id.0),
         project_id: Set(order.project_id.0),
         queue: Set(order.queue.as_str().to_owned()),
-        lane: Set(lane(&order.queue, order.project_id, &order.needs)),
+        lane: Set(lane_of(order)),
         worker_id: Set(None),
         status: Set(order.status.as_str().to_owned()),
         priority: Set(order.priority.as_str().to_owned()),

@@ -6,19 +6,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, DatabaseConnection, EntityTrait as _, QueryFilter as _, Statement, Value,
-    prelude::Uuid,
-};
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement, Value, prelude::Uuid};
 use shopfloor_domain::{Name, ProjectId, Timestamp};
 
 use super::{ClaimRequest, row::Lane};
-use crate::{Result, entity::queue, error::Doing as _, rows::word};
+use crate::{Result, StoreError, error::Doing as _, rows::word};
 
 const DOING: &str = "looking for orders to claim";
 
-/// The lanes that hold queued orders, each with the score of its first due one. Jumps from lane to lane in the index.
-const LANES: &str = "
+/// Everything that a claim has to know first, in one look: the lanes that hold queued orders, each with the score of its
+/// first due one (jumping from lane to lane in the index), and with every row what concerns them all. One row at least.
+const LOOK: &str = "
     WITH RECURSIVE lanes (lane) AS (
         SELECT (SELECT o.lane FROM work_orders o WHERE o.status = 'queued' ORDER BY o.lane LIMIT 1)
         UNION ALL
@@ -26,10 +24,14 @@ const LANES: &str = "
                 WHERE o.status = 'queued' AND o.lane > lanes.lane ORDER BY o.lane LIMIT 1)
         FROM lanes WHERE lanes.lane IS NOT NULL
     )
-    SELECT lane, (SELECT o.score FROM work_orders o
-                  WHERE o.status = 'queued' AND o.lane = lanes.lane AND o.score <= $1 AND o.run_at <= $1
-                  ORDER BY o.score, o.id LIMIT 1) AS head
-    FROM lanes WHERE lane IS NOT NULL";
+    SELECT lanes.lane,
+           (SELECT o.score FROM work_orders o
+            WHERE o.status = 'queued' AND o.lane = lanes.lane AND o.score <= $1 AND o.run_at <= $1
+            ORDER BY o.score, o.id LIMIT 1) AS head,
+           (SELECT string_agg(name, ',') FROM queues WHERE paused_at IS NOT NULL) AS paused,
+           CASE WHEN EXISTS (SELECT 1 FROM projects WHERE max_concurrency IS NOT NULL) THEN 1 ELSE 0 END AS limits,
+           (SELECT CASE WHEN removed_at IS NULL THEN 1 ELSE 0 END FROM workers WHERE id = $2) AS wanted
+    FROM (SELECT 1 AS one) AS always LEFT JOIN lanes ON lanes.lane IS NOT NULL";
 
 /// How many more orders each limited project may run.
 const ROOM: &str = "
@@ -55,14 +57,17 @@ pub(super) struct Plan {
     pub(super) limited: BTreeSet<ProjectId>,
 }
 
-/// Plans a claim.
+/// Plans a claim. Empty for a worker that was removed.
+///
+/// # Errors
+/// `NotFound` for a worker that never registered, `Database`.
 pub(super) async fn plan(db: &DatabaseConnection, request: &ClaimRequest, limit: u64, now: Timestamp) -> Result<Plan> {
-    let lanes = due_lanes(db, request, now).await?;
-    if lanes.is_empty() {
+    let look = look(db, request, now).await?;
+    if look.lanes.is_empty() {
         return Ok(Plan::default());
     }
-    let (paused, room) = tokio::try_join!(paused(db), room(db, None))?;
-    let lanes = promising(lanes, &paused, &room, limit);
+    let room = if look.limits { room(db, None).await? } else { Room::new() };
+    let lanes = promising(look.lanes, &look.paused, &room, limit);
     let limited = lanes.iter().map(|lane| lane.project).filter(|project| room.contains_key(project)).collect();
     let quotas = match <[Lane; 1]>::try_from(lanes) {
         Ok([lane]) => {
@@ -91,24 +96,38 @@ fn promising(mut lanes: Vec<(i64, Lane)>, paused: &BTreeSet<Name>, room: &Room, 
     lanes.into_iter().map(|(_, lane)| lane).collect()
 }
 
-/// Lanes with a due order that this request covers, each with the score of its first due order, the lowest first.
-async fn due_lanes(db: &DatabaseConnection, request: &ClaimRequest, now: Timestamp) -> Result<Vec<(i64, Lane)>> {
-    let rows = db.query_all_raw(statement(db, LANES, [now.0.into()])).await.doing(DOING)?;
-    let mut lanes = Vec::new();
-    for row in rows {
-        let Some(head) = row.try_get::<Option<i64>>("", "head").doing(DOING)? else { continue };
-        lanes.push((head, Lane::parse(row.try_get("", "lane").doing(DOING)?)?));
-    }
-    lanes.retain(|(_, lane): &(i64, Lane)| {
-        request.capabilities.cover(&lane.needs) && (request.queues.is_empty() || request.queues.contains(&lane.queue))
-    });
-    lanes.sort_by_key(|(head, _)| *head);
-    Ok(lanes)
+/// What a look found.
+#[derive(Debug, Default)]
+struct Look {
+    /// Lanes with a due order that the request covers, each with the score of its first due order, the lowest first.
+    lanes: Vec<(i64, Lane)>,
+    paused: BTreeSet<Name>,
+    /// Whether any project has a limit.
+    limits: bool,
 }
 
-async fn paused(db: &DatabaseConnection) -> Result<BTreeSet<Name>> {
-    let rows = queue::Entity::find().filter(queue::Column::PausedAt.is_not_null()).all(db).await.doing(DOING)?;
-    rows.iter().map(|row| word("queues.name", &row.name)).collect()
+async fn look(db: &DatabaseConnection, request: &ClaimRequest, now: Timestamp) -> Result<Look> {
+    let mut look = Look::default();
+    let values = [now.0.into(), request.worker_id.0.into()];
+    for (place, row) in db.query_all_raw(statement(db, LOOK, values)).await.doing(DOING)?.iter().enumerate() {
+        if place == 0 {
+            let wanted: Option<i32> = row.try_get("", "wanted").doing(DOING)?;
+            if wanted.ok_or_else(|| StoreError::not_found("worker", request.worker_id))? == 0 {
+                return Ok(Look::default());
+            }
+            look.limits = row.try_get::<i32>("", "limits").doing(DOING)? == 1;
+            let paused: Option<String> = row.try_get("", "paused").doing(DOING)?;
+            let paused = paused.iter().flat_map(|names| names.split(','));
+            look.paused = paused.map(|name| word("queues.name", name)).collect::<Result<_>>()?;
+        }
+        let Some(head) = row.try_get::<Option<i64>>("", "head").doing(DOING)? else { continue };
+        look.lanes.push((head, Lane::parse(row.try_get("", "lane").doing(DOING)?)?));
+    }
+    look.lanes.retain(|(_, lane)| {
+        request.capabilities.cover(&lane.needs) && (request.queues.is_empty() || request.queues.contains(&lane.queue))
+    });
+    look.lanes.sort_by_key(|(head, _)| *head);
+    Ok(look)
 }
 
 /// The room of all limited projects, or of one. Under that project's lock, it is exact.

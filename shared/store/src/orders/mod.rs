@@ -8,6 +8,8 @@ use shopfloor_domain::{
     Timestamp, WorkerId, order::OrderStatus, session::EndReason,
 };
 
+use crate::runs::Run;
+
 mod admit;
 mod cancel;
 mod claim;
@@ -16,6 +18,7 @@ mod conclude;
 mod depth;
 mod finish;
 mod follow;
+mod grant;
 mod insert;
 mod lanes;
 mod lock;
@@ -32,11 +35,10 @@ mod together;
 pub use admit::{Admitted, admit};
 pub(crate) use cancel::{CancelOutcome, cancel_live};
 pub use claim::claim;
-pub(crate) use complete::Completed;
 pub(crate) use conclude::release;
 pub use depth::{depth, next_due};
 pub use finish::finish;
-pub(crate) use insert::{NewOrder, ensure_queue, insert, insert_many};
+pub(crate) use insert::{NewOrder, born, ensure_queue, insert, insert_rows, lane_of, planned};
 pub(crate) use lock::{lock, lock_claimed, lock_live};
 pub(crate) use park::resume_parked;
 pub use place::{DueCursor, Place, ProjectRoom, due_last, places, queued_after, rooms};
@@ -127,9 +129,11 @@ impl ClaimRequest {
 pub struct ClaimedOrder {
     /// The order, already claimed.
     pub order: Order,
+    /// The run it drives.
+    pub run: Run,
     /// The session that this claim opened.
     pub session_id: SessionRowId,
-    /// The execution that this claim began.
+    /// The execution that this claim began; the session's row records it.
     pub execution_id: ExecutionId,
 }
 

@@ -2,9 +2,9 @@
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, prelude::Expr};
 use serde_json::{Value, json};
-use shopfloor_domain::{OrderId, Timestamp, order::OrderStatus, task::TaskEvent};
+use shopfloor_domain::{OrderId, Timestamp, event::EventKind, order::OrderStatus, task::TaskEvent};
 
-use super::{NewOrder, Order, follow::follow_task, insert, lock};
+use super::{NewOrder, Order, follow::follow_task, insert, lock, row::TaskMove};
 use crate::{
     Result, Store, StoreError, audit,
     entity::{
@@ -33,7 +33,8 @@ async fn requeue_once(store: &Store, id: OrderId, input: Option<&Value>, by: &st
     if let Some(input) = input {
         replace_input(&tx, &dead, input).await?;
     }
-    follow_task(&tx, &dead, TaskEvent::Retried, None, now).await?;
+    let TaskMove { from, to } = follow_task(&tx, &dead, TaskEvent::Retried, None, now).await?;
+    tx.event(EventKind::TaskStatus, Some(dead.task_id), Some(dead.id), json!({"from": from, "to": to}), now);
     let order = insert(&tx, again(&dead), now).await?;
     mark_requeued(&tx, dead.id, order.id).await?;
     let payload = json!({"order_id": dead.id, "requeued_as": order.id, "input_replaced": input.is_some()});

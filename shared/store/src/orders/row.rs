@@ -2,15 +2,18 @@
 
 use serde_json::{Value, json};
 use shopfloor_domain::{
-    Capabilities, Epoch, Name, OrderId, Priority, ProjectId, TaskId, Timestamp,
+    Capabilities, Epoch, Name, OrderId, Priority, ProjectId, SessionRowId, TaskId, Timestamp,
     machine::Machine as _,
     order::{OrderEvent, OrderStatus},
+    session::EndReason,
+    task::TaskStatus,
 };
 
 use super::Order;
 use crate::{
     Result, StoreError,
     entity::work_order::Model,
+    events::TASK_MOVE,
     rows::{counter, word},
 };
 
@@ -89,17 +92,46 @@ pub(super) fn step(id: OrderId, status: OrderStatus, event: OrderEvent) -> Resul
     })
 }
 
-/// The payload of an `order.status` event, from the order as it is after the move.
-pub(super) fn status_payload(order: &Order, from: Option<OrderStatus>, event: Option<OrderEvent>) -> Value {
-    json!({
-        "from": from,
+/// A task's move that came with its order's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TaskMove {
+    pub(super) from: TaskStatus,
+    pub(super) to: TaskStatus,
+}
+
+/// What moved an order.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Moved {
+    /// Where it stood; `None` for a new order.
+    pub(super) from: Option<OrderStatus>,
+    /// What happened.
+    pub(super) event: Option<OrderEvent>,
+    /// The session that this opened or ended.
+    pub(super) session: Option<SessionRowId>,
+    /// Why the session ended.
+    pub(super) end_reason: Option<EndReason>,
+    /// The task's move with it.
+    pub(super) task: Option<TaskMove>,
+}
+
+/// The payload of an `order.status` event, from the order as it is after the move. The task's move is a field of it, from
+/// which [`crate::events::read`] tells the `task.status` event.
+pub(super) fn status_payload(order: &Order, moved: Moved) -> Value {
+    let mut payload = json!({
+        "from": moved.from,
         "to": order.status,
-        "event": event,
+        "event": moved.event,
         "epoch": order.epoch,
         "attempt": order.attempt,
         "worker_id": order.worker_id,
+        "session_id": moved.session,
+        "end_reason": moved.end_reason,
         "error": order.error,
-    })
+    });
+    if let Some(TaskMove { from, to }) = moved.task {
+        payload[TASK_MOVE] = json!({"from": from, "to": to});
+    }
+    payload
 }
 
 /// Where an order due at `due` stands in its queue. A delayed order counts from the time it is due, or it would overtake

@@ -10,9 +10,8 @@ use tokio::sync::oneshot;
 use super::{
     Order,
     complete::{Completion, complete_many},
-    finish::complete_alone,
 };
-use crate::{Backend, Result, Store, StoreError, tx::retrying};
+use crate::{Backend, Result, Store, StoreError};
 
 /// Completions in one transaction at most: few enough that it stays short.
 const MOST: usize = 64;
@@ -102,22 +101,8 @@ impl Drop for Recorder {
 async fn record(store: &Store, waiting: Vec<Waiting>) {
     let (completions, outcomes): (Vec<_>, Vec<_>) =
         waiting.into_iter().map(|waiting| (waiting.completion, waiting.outcome)).unzip();
-    let together = match completions.len() {
-        1 => None,
-        _ => retrying(|| complete_many(store, &completions)).await.ok(),
-    };
-    match together {
-        Some(recorded) => {
-            for (outcome, recorded) in outcomes.into_iter().zip(recorded) {
-                // A caller that went away does not want to know.
-                let _ = outcome.send(recorded);
-            }
-        }
-        // One of them may be at fault; the others must not suffer for it.
-        None => {
-            for (outcome, completion) in outcomes.into_iter().zip(completions) {
-                let _ = outcome.send(complete_alone(store, completion).await);
-            }
-        }
+    for (outcome, recorded) in outcomes.into_iter().zip(complete_many(store, &completions).await) {
+        // A caller that went away does not want to know.
+        let _ = outcome.send(recorded);
     }
 }

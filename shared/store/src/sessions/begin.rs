@@ -1,7 +1,10 @@
 //! New sessions: of claims, and on request.
 
 use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, EntityTrait as _};
-use shopfloor_domain::{SessionRowId, TaskId, Timestamp, WorkerId, machine::Machine as _, session::SessionStatus};
+use shopfloor_domain::{
+    SessionRowId, TaskId, Timestamp, WorkerId, execution::ExecutionStatus, machine::Machine as _,
+    session::SessionStatus,
+};
 
 use super::{Session, row::announce};
 use crate::{
@@ -56,8 +59,10 @@ async fn open_once(
     if Entity::find().filter(Column::SessionId.eq(session_id)).one(tx.db()).await.doing(DOING)?.is_some() {
         return Err(taken());
     }
-    let row =
-        ActiveModel { task_id: Set(task.map(|task| task.0)), ..fresh(SessionRowId::new(), session_id, worker, now) };
+    let row = ActiveModel {
+        task_id: Set(task.map(|task| task.0)),
+        ..fresh(SessionRowId::new(), Some(session_id), worker, now)
+    };
     let row = row.insert(tx.db()).await.map_err(|source| match source.sql_err() {
         Some(sea_orm::SqlErr::UniqueConstraintViolation(_)) => taken(),
         _ => StoreError::Database { doing: DOING, source },
@@ -68,46 +73,33 @@ async fn open_once(
     Ok(session)
 }
 
-/// Opens the session of every order in a claim.
+/// Opens the session of every order in a claim. The log tells of it with the order's move.
 pub(crate) async fn begin_claimed(tx: &Tx, worker: WorkerId, claimed: &[ClaimedOrder], now: Timestamp) -> Result<()> {
     let rows = claimed.iter().map(|claimed| ActiveModel {
+        session_id: Set(None),
         task_id: Set(Some(claimed.order.task_id.0)),
         order_id: Set(Some(claimed.order.id.0)),
-        ..fresh(claimed.session_id, &claimed.session_id.to_string(), worker, now)
+        epoch: Set(Some(claimed.order.epoch.0)),
+        outcome: Set(Some(ExecutionStatus::Running.as_str().to_owned())),
+        ..fresh(claimed.session_id, None, worker, now)
     });
-    Entity::insert_many(rows).exec_without_returning(tx.db()).await.doing(DOING)?;
-    for claimed in claimed {
-        announce(tx, &of_claim(claimed, worker, now), None, now);
-    }
-    Ok(())
+    Entity::insert_many(rows).exec_without_returning(tx.db()).await.doing(DOING).map(|_| ())
 }
 
-fn of_claim(claimed: &ClaimedOrder, worker: WorkerId, now: Timestamp) -> Session {
-    Session {
-        id: claimed.session_id,
-        session_id: claimed.session_id.to_string(),
-        worker_id: worker,
-        task_id: Some(claimed.order.task_id),
-        order_id: Some(claimed.order.id),
-        status: SessionStatus::INITIAL,
-        last_activity_at: now,
-        created_at: now,
-        terminated_at: None,
-        end_reason: None,
-    }
-}
-
-fn fresh(id: SessionRowId, session_id: &str, worker: WorkerId, now: Timestamp) -> ActiveModel {
+fn fresh(id: SessionRowId, name: Option<&str>, worker: WorkerId, now: Timestamp) -> ActiveModel {
     ActiveModel {
         id: Set(id.0),
-        session_id: Set(session_id.to_owned()),
+        session_id: Set(name.map(str::to_owned)),
         worker_id: Set(worker.0),
         task_id: Set(None),
         order_id: Set(None),
+        epoch: Set(None),
         status: Set(SessionStatus::INITIAL.as_str().to_owned()),
         last_activity_at: Set(now.0),
         created_at: Set(now.0),
         terminated_at: Set(None),
         end_reason: Set(None),
+        outcome: Set(None),
+        output: Set(None),
     }
 }

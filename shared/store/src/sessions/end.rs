@@ -1,13 +1,9 @@
 //! Ending sessions.
 
-use std::collections::HashMap;
-
-use sea_orm::{
-    ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
-    prelude::Expr,
-};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, prelude::Expr};
 use shopfloor_domain::{
     OrderId, SessionRowId, Timestamp,
+    execution::ExecutionStatus,
     order::OrderStatus,
     session::{EndReason, SessionEvent, SessionStatus},
 };
@@ -17,8 +13,7 @@ use crate::{
     Result, Store, StoreError,
     entity::session::{Column, Entity},
     error::Doing as _,
-    orders::{self, Completed, Order},
-    rows::Values,
+    orders,
     tx::{Tx, retrying},
 };
 
@@ -70,39 +65,29 @@ pub(super) async fn end(
     Ok((session, (released.status == OrderStatus::Queued).then_some(released.id)))
 }
 
-/// Ends the session that holds this order, if one does: its claim has ended.
-pub(crate) async fn end_of_order(tx: &Tx, order: &Order, reason: EndReason, now: Timestamp) -> Result<()> {
-    let live = Entity::find()
-        .filter(Column::OrderId.eq(order.id.0))
-        .filter(Expr::cust("status <> 'terminated'"))
-        .lock_exclusive();
-    match live.one(tx.db()).await.doing(DOING)? {
-        Some(row) => row::apply(tx, row, SessionEvent::Terminated, Some(reason), now).await.map(|_| ()),
-        None => Ok(()),
-    }
+/// How the attempt of a claim ended.
+#[derive(Debug, Clone)]
+pub(crate) struct AttemptEnd {
+    /// Why the session ends.
+    pub(crate) reason: EndReason,
+    /// What became of the attempt.
+    pub(crate) outcome: ExecutionStatus,
+    /// What it came to: the verdict's result or error.
+    pub(crate) output: Option<serde_json::Value>,
 }
 
-/// Ends the sessions that hold these orders: their claims have ended.
-pub(crate) async fn end_of_orders(tx: &Tx, ended: &[Completed], reason: EndReason) -> Result<()> {
-    let times: HashMap<OrderId, Timestamp> = ended.iter().map(|ended| (ended.order.id, ended.now)).collect();
-    let live = Entity::find()
-        .filter(Column::OrderId.is_in(times.keys().map(|order| order.0)))
+/// Ends the session of a claim, and with it the attempt. The log tells of it with the order's move.
+pub(crate) async fn end_attempt(tx: &Tx, order: OrderId, end: AttemptEnd, now: Timestamp) -> Result<()> {
+    Entity::update_many()
+        .col_expr(Column::Status, Expr::value(SessionStatus::Terminated.as_str()))
+        .col_expr(Column::TerminatedAt, Expr::value(now.0))
+        .col_expr(Column::EndReason, Expr::value(end.reason.as_str()))
+        .col_expr(Column::Outcome, Expr::value(end.outcome.as_str()))
+        .col_expr(Column::Output, Expr::value(end.output))
+        .filter(Column::OrderId.eq(order.0))
         .filter(Expr::cust("status <> 'terminated'"))
-        .order_by_asc(Column::Id)
-        .lock_exclusive();
-    let mut rows = Values::new([reason.as_str().into()]);
-    for row in live.all(tx.db()).await.doing(DOING)? {
-        let Some(now) = row.order_id.and_then(|order| times.get(&OrderId(order))) else { continue };
-        rows.push([row.id.into(), now.0.into()]);
-        row::announce_end(tx, row, reason, *now)?;
-    }
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let sql = format!(
-        "UPDATE sessions SET status = 'terminated', terminated_at = v.column2, end_reason = $1 FROM {} \
-         WHERE sessions.id = v.column1",
-        rows.list()
-    );
-    tx.db().execute_raw(rows.statement(tx.db(), &sql)).await.doing(DOING).map(|_| ())
+        .exec(tx.db())
+        .await
+        .doing(DOING)
+        .map(|_| ())
 }

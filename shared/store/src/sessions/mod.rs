@@ -18,7 +18,7 @@ pub use activity::touch;
 pub(crate) use begin::begin_claimed;
 pub use begin::open;
 pub use end::terminate;
-pub(crate) use end::{end_of_order, end_of_orders};
+pub(crate) use end::{AttemptEnd, end_attempt};
 pub use read::{get, list};
 pub use reap::reap;
 

@@ -24,7 +24,7 @@ impl TryFrom<Model> for Session {
     fn try_from(row: Model) -> Result<Self> {
         Ok(Self {
             id: row.id.into(),
-            session_id: row.session_id,
+            session_id: row.session_id.unwrap_or_else(|| row.id.to_string()),
             worker_id: row.worker_id.into(),
             task_id: row.task_id.map(Into::into),
             order_id: row.order_id.map(Into::into),
@@ -43,7 +43,8 @@ pub(super) async fn lock(tx: &Tx, id: SessionRowId, doing: &'static str) -> Resu
     row.ok_or_else(|| StoreError::not_found("session", id))
 }
 
-/// Moves a locked session, with its event when its status changes. `reason` goes with `Terminated` only.
+/// Moves a locked session, with its event when its status changes. `reason` goes with `Terminated` only. A session that a
+/// claim opened ends with the claim, see `end_attempt`.
 pub(super) async fn apply(
     tx: &Tx,
     row: Model,
@@ -76,19 +77,6 @@ pub(super) async fn apply(
         announce(tx, &session, Some(from), now);
     }
     Ok(session)
-}
-
-/// Says in the event log that a session, locked in this transaction, is ended by the statement that follows.
-pub(super) fn announce_end(tx: &Tx, row: Model, reason: EndReason, now: Timestamp) -> Result<()> {
-    let before = Session::try_from(row)?;
-    let ended = Session {
-        status: SessionStatus::Terminated,
-        terminated_at: Some(now),
-        end_reason: Some(reason),
-        ..before.clone()
-    };
-    announce(tx, &ended, Some(before.status), now);
-    Ok(())
 }
 
 /// Writes a session's status into the event log.

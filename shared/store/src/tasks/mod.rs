@@ -1,5 +1,4 @@
-//! Tasks: what was asked for. Submitting one writes the task, its order, its run, its conversation and its events in
-//! one transaction.
+//! Tasks: what was asked for. Submitting one writes the task, its run, its order and its log in one transaction.
 
 use serde::{Deserialize, Serialize};
 use shopfloor_domain::{
@@ -7,8 +6,11 @@ use shopfloor_domain::{
     task::{TaskStatus, TaskType},
 };
 
+use crate::orders::Place;
+
 mod cancel;
 mod count;
+mod create;
 mod fingerprint;
 mod read;
 mod retry;
@@ -114,6 +116,8 @@ pub struct Submitted {
     pub run_id: RunId,
     /// Whether this request made it; `false` when an earlier one with the same idempotency key did.
     pub created: bool,
+    /// Where the order belongs, for publishing it; `None` unless this request made it.
+    pub place: Option<Place>,
 }
 
 /// Which tasks to list. Every set field must match.

@@ -14,7 +14,7 @@ use crate::{
     Result, Store, StoreError, audit,
     entity::work_order,
     error::Doing as _,
-    orders::{self, NewOrder, Order},
+    orders::{self, NewOrder, Order, Place},
     runs::{self, Run},
     tx::{Tx, retrying},
 };
@@ -44,7 +44,8 @@ async fn retry_once(store: &Store, id: TaskId, by: &str, now: Timestamp) -> Resu
     let payload = json!({"task_id": id, "order_id": last.id, "requeued_as": order.id});
     audit::write(&tx, Some(run.id), None, "task.retried", by, payload, now).await?;
     tx.commit().await?;
-    Ok(Submitted { task, order_id: order.id, run_id: run.id, created: true })
+    let place = Some(Place::from(&order));
+    Ok(Submitted { task, order_id: order.id, run_id: run.id, created: true, place })
 }
 
 async fn lock_newest_order(tx: &Tx, task: TaskId) -> Result<Order> {

@@ -1,27 +1,25 @@
-//! Submitting: task, order, run, conversation and events in one transaction.
+//! Submitting: task, run, order and log in one transaction, each under its idempotency key if it has one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, sea_query::OnConflict,
 };
-use serde_json::json;
-use shopfloor_domain::{
-    Name, ProjectId, RunId, TaskId, Timestamp, event::EventKind, machine::Machine as _, task::TaskStatus,
-};
+use shopfloor_domain::{Name, ProjectId, RunId, TaskId, Timestamp, machine::Machine as _, task::TaskStatus};
 
 use super::{
     NewTask, Submitted, Task,
+    create::{Planned, create, create_alone, may_stand_alone},
     fingerprint::fingerprint,
-    row::{active, records},
+    row::records,
 };
 use crate::{
     Result, Store, StoreError, check,
-    entity::{idempotency_key, project, task},
+    entity::{idempotency_key, task},
     error::Doing as _,
-    messages,
-    orders::{self, NewOrder},
-    runs::{self, Run},
+    orders::{self, NewOrder, Place},
+    projects,
+    runs::Run,
     tx::{Tx, retrying},
 };
 
@@ -101,13 +99,35 @@ impl Request {
 
 /// `None` when another submission took one of the keys meanwhile: nothing is written, and the next try finds its result.
 async fn submit_once(store: &Store, requests: &[Request], now: Timestamp) -> Result<Option<Vec<Submitted>>> {
+    // Before the transaction: an in-memory database has one connection only.
+    let projects = projects::ids(store, requests.iter().map(|request| &request.new.project)).await?;
+    if requests.iter().all(|request| request.key.is_none()) {
+        let planned = plan(&projects, requests, now)?;
+        if may_stand_alone(store, &planned) {
+            create_alone(store, &planned, now).await?;
+        } else {
+            let tx = store.begin(DOING).await?;
+            create(&tx, &planned, now).await?;
+            tx.commit().await?;
+        }
+        return Ok(Some(submitted(planned)));
+    }
+    submit_keyed(store, &projects, requests, now).await
+}
+
+async fn submit_keyed(
+    store: &Store,
+    projects: &HashMap<Name, ProjectId>,
+    requests: &[Request],
+    now: Timestamp,
+) -> Result<Option<Vec<Submitted>>> {
     let tx = store.begin(DOING).await?;
     let known = known(&tx, requests).await?;
     let mut fresh: Vec<&Request> = Vec::new();
     let mut first: BTreeMap<&Key, (usize, &Request)> = BTreeMap::new();
-    let mut plan = Vec::with_capacity(requests.len());
+    let mut outcomes = Vec::with_capacity(requests.len());
     for request in requests {
-        plan.push(match request.key.as_ref() {
+        outcomes.push(match request.key.as_ref() {
             Some(key) if known.contains_key(key) => {
                 request.expect(&known[key].0)?;
                 Outcome::Known(key)
@@ -126,14 +146,16 @@ async fn submit_once(store: &Store, requests: &[Request], now: Timestamp) -> Res
             }
         });
     }
-    let created = create(&tx, &fresh, now).await?;
+    let planned = plan(projects, fresh.iter().copied(), now)?;
+    create(&tx, &planned, now).await?;
+    let created = submitted(planned);
     if !take_keys(&tx, &first, &created, now).await? {
         return Ok(None);
     }
     tx.commit().await?;
-    let outcomes = plan.into_iter().map(|outcome| match outcome {
+    let outcomes = outcomes.into_iter().map(|outcome| match outcome {
         Outcome::Known(key) => known[key].1.clone(),
-        Outcome::Repeated(index) => Submitted { created: false, ..created[index].clone() },
+        Outcome::Repeated(index) => Submitted { created: false, place: None, ..created[index].clone() },
         Outcome::Fresh(index) => created[index].clone(),
     });
     Ok(Some(outcomes.collect()))
@@ -175,62 +197,38 @@ async fn known(tx: &Tx, requests: &[Request]) -> Result<HashMap<Key, (String, Su
             let task = tasks.get(&TaskId(row.task_id)).cloned();
             let task = task.ok_or_else(|| StoreError::not_found("task", row.task_id))?;
             let (order_id, run_id) = (row.order_id.into(), row.run_id.into());
-            let submitted = Submitted { task, order_id, run_id, created: false };
+            let submitted = Submitted { task, order_id, run_id, created: false, place: None };
             Ok(((row.scope, row.key), (row.request_hash, submitted)))
         })
         .collect()
 }
 
-/// Writes new tasks and all that belongs to them, in the order given.
-async fn create(tx: &Tx, requests: &[&Request], now: Timestamp) -> Result<Vec<Submitted>> {
-    let projects = projects(tx, requests).await?;
-    let mut planned = Vec::with_capacity(requests.len());
-    for request in requests {
+/// What these requests are to make, in the order given.
+fn plan<'a>(
+    projects: &HashMap<Name, ProjectId>,
+    requests: impl IntoIterator<Item = &'a Request>,
+    now: Timestamp,
+) -> Result<Vec<Planned>> {
+    let planned = requests.into_iter().map(|request| {
         let id = projects.get(&request.new.project);
         let id = id.ok_or_else(|| StoreError::not_found("project", &request.new.project))?;
         let task = task_of(&request.new, *id, now);
         let run = run_of(&request.new, &task, now);
-        let order = order_of(&request.new, &task, &run);
-        planned.push((task, run, order));
-    }
-    for batch in planned.chunks(BATCH) {
-        let rows = batch.iter().map(|(task, ..)| active(task));
-        task::Entity::insert_many(rows).exec_without_returning(tx.db()).await.doing(DOING)?;
-    }
-    runs::insert(tx, planned.iter().map(|(_, run, _)| run)).await?;
-    let tasks: Vec<TaskId> = planned.iter().map(|(task, ..)| task.id).collect();
-    messages::open(tx, &tasks, now).await?;
-    for (task, run, _) in &planned {
-        announce(tx, task, run, now);
-    }
-    let orders = planned.iter().map(|(.., order)| order.clone()).collect();
-    let orders = orders::insert_many(tx, orders, now).await?;
-    let submitted = planned.into_iter().zip(orders).map(|((task, run, _), order)| Submitted {
-        task,
+        let order = orders::planned(order_of(&request.new, &task, &run), now);
+        Ok(Planned { task, run, order })
+    });
+    planned.collect()
+}
+
+fn submitted(planned: Vec<Planned>) -> Vec<Submitted> {
+    let submitted = planned.into_iter().map(|Planned { task, run, order }| Submitted {
         order_id: order.id,
         run_id: run.id,
         created: true,
+        place: Some(Place::from(&order)),
+        task,
     });
-    Ok(submitted.collect())
-}
-
-fn announce(tx: &Tx, task: &Task, run: &Run, now: Timestamp) {
-    let payload = json!({
-        "title": task.title,
-        "task_type": task.task_type,
-        "priority": task.priority,
-        "project": task.project,
-        "pipeline": task.pipeline,
-        "run_id": run.id,
-        "created_by": task.created_by,
-    });
-    tx.event(EventKind::TaskSubmitted, Some(task.id), None, payload, now);
-}
-
-async fn projects(tx: &Tx, requests: &[&Request]) -> Result<HashMap<Name, ProjectId>> {
-    let names: BTreeSet<&str> = requests.iter().map(|request| request.new.project.as_str()).collect();
-    let rows = project::Entity::find().filter(project::Column::Name.is_in(names)).all(tx.db()).await.doing(DOING)?;
-    rows.into_iter().map(|row| Ok((crate::rows::word("projects.name", &row.name)?, row.id.into()))).collect()
+    submitted.collect()
 }
 
 /// Takes the keys for what was created. `false` when one of them was taken by another transaction at the same time,

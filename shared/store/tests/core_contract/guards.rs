@@ -41,7 +41,6 @@ pub(crate) async fn the_schema_refuses_impossible_orders(store: &TestStore) {
         "max_attempts = 0",
         "kills = -1",
         "priority = 'urgent'",
-        "queue = 'nowhere'",
     ] {
         assert!(sql(&db, &format!("UPDATE work_orders SET {change}")).await.is_err(), "{change}");
     }

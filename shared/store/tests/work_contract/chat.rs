@@ -25,7 +25,7 @@ fn message(conversation: impl Into<ConversationId>, text: &str) -> NewMessage {
     }
 }
 
-pub(crate) async fn a_conversation_is_there_from_the_submission(store: &TestStore) {
+pub(crate) async fn a_conversation_can_be_written_to_from_the_submission(store: &TestStore) {
     let task = submit(store, new_task("a task")).await.task.id;
     let written = messages::post(store, message(task, "Hello"), at(1)).await.unwrap();
     assert_eq!(messages::get(store, written.id).await.unwrap(), written);

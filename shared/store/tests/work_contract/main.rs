@@ -28,7 +28,7 @@ shopfloor_testkit::contract!(
         numbers_survive_the_log_unchanged,
     },
     chat::{
-        a_conversation_is_there_from_the_submission,
+        a_conversation_can_be_written_to_from_the_submission,
         a_parent_must_be_of_the_same_conversation,
         ids_grow_in_the_order_of_commits,
         messages_are_listed_in_pages,
@@ -118,6 +118,7 @@ shopfloor_testkit::contract!(
     together::{
         each_of_many_completions_is_recorded_whole,
         the_log_tells_of_many_completions_as_of_one,
+        the_log_tells_an_orders_life,
         a_ghost_among_many_is_refused_alone,
         a_ghost_does_not_stand_in_the_holders_way,
         of_many_completions_of_one_claim_one_is_recorded,

@@ -1,0 +1,145 @@
+//! A claim made true on PostgreSQL: one statement mints the epochs, counts the attempts, starts tasks and runs, opens the
+//! sessions and writes the log. What [`super::claim`] does on SQLite statement by statement; the contract suites hold the
+//! two against each other. One round trip and, outside a transaction, one flush to disk, however many orders.
+
+use sea_orm::{ConnectionTrait, FromQueryResult as _, QueryResult, Statement, Value, prelude::Uuid};
+use shopfloor_domain::{Capabilities, ExecutionId, SessionRowId, Timestamp, task::TaskStatus};
+
+use super::{ClaimRequest, ClaimedOrder, Order, claim::DOING, lanes::Quota};
+use crate::{
+    Result,
+    entity::work_order::Model,
+    error::Doing as _,
+    rows::{list, word},
+    runs::Run,
+};
+
+/// Which orders to hand out. Those that are not queued and due, or that others hold locked, are passed by.
+#[derive(Debug)]
+pub(super) enum Chosen<'a> {
+    /// The first ones of these lanes.
+    Lanes(&'a [Quota]),
+    /// Those that this transaction has locked.
+    Locked(Vec<Uuid>),
+    /// Those of an unpaused queue, of a project without a limit, that these capabilities cover, for a worker that is wanted.
+    Free(Vec<Uuid>, &'a Capabilities),
+}
+
+const GRANT: &str = "
+    claimed AS (
+        UPDATE work_orders AS o
+        SET status = 'claimed', epoch = o.epoch + 1, attempt = o.attempt + 1, worker_id = $1, claimed_at = $2,
+            lease_expires_at = $3
+        WHERE o.id = ANY(ARRAY(SELECT id FROM chosen)) AND o.status = 'queued'
+        RETURNING o.*
+    ), numbered AS (
+        SELECT claimed.*, row_number() OVER (ORDER BY score, id) AS number FROM claimed
+    ), started AS (
+        UPDATE tasks SET status = 'in_progress', updated_at = $2
+        WHERE id = ANY(ARRAY(SELECT task_id FROM claimed)) AND status = 'queued'
+        RETURNING id
+    ), running AS (
+        UPDATE pipelines SET status = 'in_progress', updated_at = $2
+        WHERE id = ANY(ARRAY(SELECT run_id FROM claimed)) AND status = 'queued'
+    ), held AS (
+        INSERT INTO sessions (id, worker_id, task_id, order_id, epoch, status, last_activity_at, created_at, outcome)
+        SELECT ($4)[number], $1, task_id, id, epoch, 'active', $2, $2, 'running' FROM numbered
+    ), told AS (
+        INSERT INTO events (id, kind, task_id, order_id, payload, created_at)
+        SELECT ($5)[n.number], 'order.status', n.task_id, n.id,
+               jsonb_build_object(
+                   'from', 'queued', 'to', 'claimed', 'event', 'claimed', 'epoch', n.epoch, 'attempt', n.attempt,
+                   'worker_id', n.worker_id, 'session_id', ($4)[n.number], 'end_reason', NULL, 'error', n.error)
+               || CASE WHEN s.id IS NULL THEN '{}'
+                       ELSE '{\"task\": {\"from\": \"queued\", \"to\": \"in_progress\"}}' END::jsonb,
+               $2
+        FROM numbered n LEFT JOIN started s ON s.id = n.task_id
+        ORDER BY n.number
+    )
+    SELECT n.*, r.title AS run_title, r.template AS run_template, r.version AS run_version,
+           r.definition AS run_definition, r.input AS run_input, r.branch AS run_branch,
+           r.created_at AS run_created_at, r.updated_at AS run_updated_at, r.status AS run_status
+    FROM numbered n JOIN pipelines r ON r.id = n.run_id
+    ORDER BY n.number";
+
+/// Hands these orders to the worker, in the order of their scores. `most`: no more than so many are chosen.
+pub(super) async fn grant<C: ConnectionTrait>(
+    db: &C,
+    request: &ClaimRequest,
+    chosen: Chosen<'_>,
+    most: usize,
+    now: Timestamp,
+) -> Result<Vec<ClaimedOrder>> {
+    let sessions: Vec<SessionRowId> = (0..most).map(|_| SessionRowId::new()).collect();
+    let mut values: Vec<Value> = vec![
+        request.worker_id.0.into(),
+        now.0.into(),
+        (now + request.lease).0.into(),
+        list(sessions.iter().map(|session| session.0)),
+        list((0..most).map(|_| Uuid::now_v7())),
+    ];
+    let sql = format!("WITH {}, {GRANT}", chosen.sql(&mut values));
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+    let rows = db.query_all_raw(statement).await.doing(DOING)?;
+    rows.iter().zip(sessions).map(|(row, session)| claimed(row, session, now)).collect()
+}
+
+impl Chosen<'_> {
+    /// The common table expressions up to `chosen`, which locks the orders. `$2` is the time.
+    fn sql(self, values: &mut Vec<Value>) -> String {
+        let mut bind = |value: Value| {
+            values.push(value);
+            format!("${}", values.len())
+        };
+        match self {
+            Self::Lanes(quotas) => {
+                let lanes = quotas.iter().enumerate().map(|(place, quota)| {
+                    let lane = bind(quota.lane.key.clone().into());
+                    let take = bind(i64::try_from(quota.take).unwrap_or(i64::MAX).into());
+                    format!(
+                        "lane_{place} AS (SELECT id FROM work_orders WHERE status = 'queued' AND lane = {lane} \
+                         AND score <= $2 AND run_at <= $2 ORDER BY score, id LIMIT {take} FOR UPDATE SKIP LOCKED)"
+                    )
+                });
+                let lanes: Vec<String> = lanes.collect();
+                let all: Vec<String> = (0..lanes.len()).map(|place| format!("SELECT id FROM lane_{place}")).collect();
+                format!("{}, chosen AS ({})", lanes.join(", "), all.join(" UNION ALL "))
+            }
+            Self::Locked(ids) => format!("chosen AS (SELECT unnest({}) AS id)", bind(list(ids))),
+            Self::Free(ids, capabilities) => {
+                let (ids, able) = (bind(list(ids)), bind(capabilities.to_key().into()));
+                format!(
+                    "chosen AS (SELECT o.id FROM work_orders o WHERE o.id = ANY({ids}) AND o.status = 'queued' \
+                     AND o.run_at <= $2 AND (SELECT w.removed_at IS NULL FROM workers w WHERE w.id = $1) \
+                     AND string_to_array(o.needs, ',') <@ string_to_array({able}, ',') \
+                     AND (SELECT q.paused_at FROM queues q WHERE q.name = o.queue) IS NULL \
+                     AND (SELECT p.max_concurrency FROM projects p WHERE p.id = o.project_id) IS NULL \
+                     FOR UPDATE SKIP LOCKED)"
+                )
+            }
+        }
+    }
+}
+
+fn claimed(row: &QueryResult, session: SessionRowId, now: Timestamp) -> Result<ClaimedOrder> {
+    let order = Order::try_from(Model::from_query_result(row, "").doing(DOING)?)?;
+    let text = |column: &str| row.try_get::<String>("", column).doing(DOING);
+    let status: TaskStatus = word("pipelines.status", &text("run_status")?)?;
+    // As read, before this statement's own change of it.
+    let starts = status == TaskStatus::Queued;
+    let updated_at = Timestamp(row.try_get("", "run_updated_at").doing(DOING)?);
+    let run = Run {
+        id: order.run_id,
+        task_id: order.task_id,
+        title: text("run_title")?,
+        template: word("pipelines.template", &text("run_template")?)?,
+        version: text("run_version")?,
+        definition: row.try_get("", "run_definition").doing(DOING)?,
+        input: row.try_get("", "run_input").doing(DOING)?,
+        branch: row.try_get("", "run_branch").doing(DOING)?,
+        status: if starts { TaskStatus::InProgress } else { status },
+        created_at: Timestamp(row.try_get("", "run_created_at").doing(DOING)?),
+        updated_at: if starts { now } else { updated_at },
+    };
+    Ok(ClaimedOrder { order, run, session_id: session, execution_id: ExecutionId(session.0) })
+}
