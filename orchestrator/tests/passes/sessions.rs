@@ -87,7 +87,7 @@ pub(crate) async fn two_orchestrators_reap_as_one_does(store: &TestStore) {
     assert_eq!(settle_both(&reaper(&floor), &reaper(&other)).await, 40);
 
     assert_eq!(floor.counts().await, [(OrderStatus::Queued, 40)]);
-    assert_eq!(floor.events(EventKind::SessionStatus, "end_reason", "idle_timeout").await, 40);
+    assert_eq!(floor.events(EventKind::OrderStatus, "end_reason", "idle_timeout").await, 40);
     assert_eq!(floor.events(EventKind::OrderStatus, "event", "released").await, 40);
     assert_eq!(settle_both(&reaper(&floor), &reaper(&other)).await, 0, "a second round finds nothing");
 }

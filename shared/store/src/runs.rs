@@ -4,13 +4,17 @@ use std::collections::HashMap;
 
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, prelude::Uuid,
 };
 use serde::{Deserialize, Serialize};
 use shopfloor_domain::{Name, RunId, TaskId, Timestamp, task::TaskStatus};
 
 use crate::{
     Result, Store, StoreError,
-    entity::pipeline::{ActiveModel, Column, Entity, Model},
+    entity::{
+        pipeline::{ActiveModel, Column, Entity, Model},
+        task,
+    },
     error::Doing as _,
     rows::word,
     tx::Tx,
@@ -60,21 +64,50 @@ pub async fn get(store: &Store, id: RunId) -> Result<Run> {
 /// `Database`.
 pub async fn of_task(store: &Store, task: TaskId) -> Result<Vec<Run>> {
     let rows = Entity::find().filter(Column::TaskId.eq(task.0)).order_by_asc(Column::Id);
-    let rows = rows.all(store.read()).await.doing("reading a task's runs")?;
-    rows.into_iter().map(Run::try_from).collect()
+    records(store.read(), rows.all(store.read()).await.doing("reading a task's runs")?).await
 }
 
 /// One run, read within whatever `db` is.
 pub(crate) async fn find<C: ConnectionTrait>(db: &C, id: RunId) -> Result<Run> {
     let row = Entity::find_by_id(id.0).one(db).await.doing("reading a run")?;
-    row.ok_or_else(|| StoreError::not_found("run", id))?.try_into()
+    let row = row.ok_or_else(|| StoreError::not_found("run", id))?;
+    records(db, vec![row]).await?.pop().ok_or_else(|| StoreError::not_found("run", id))
 }
 
 /// Those of these runs that there are.
 pub(crate) async fn find_many(tx: &Tx, ids: impl Iterator<Item = RunId>) -> Result<HashMap<RunId, Run>> {
     let rows = Entity::find().filter(Column::Id.is_in(ids.map(|id| id.0))).all(tx.db());
-    let runs = rows.await.doing("reading runs")?.into_iter().map(Run::try_from);
-    runs.map(|run| run.map(|run| (run.id, run))).collect()
+    let runs = records(tx.db(), rows.await.doing("reading runs")?).await?;
+    Ok(runs.into_iter().map(|run| (run.id, run)).collect())
+}
+
+/// The rows as records. A task has one run that is not over, and that stands where the task stands: its row is written
+/// when it begins and when it ends, not in between.
+async fn records<C: ConnectionTrait>(db: &C, rows: Vec<Model>) -> Result<Vec<Run>> {
+    let mut runs = rows.into_iter().map(Run::try_from).collect::<Result<Vec<_>>>()?;
+    let open: Vec<Uuid> = runs.iter().filter(|run| goes_on(run)).map(|run| run.task_id.0).collect();
+    if open.is_empty() {
+        return Ok(runs);
+    }
+    let tasks: Vec<(Uuid, String)> = task::Entity::find()
+        .select_only()
+        .columns([task::Column::Id, task::Column::Status])
+        .filter(task::Column::Id.is_in(open))
+        .into_tuple()
+        .all(db)
+        .await
+        .doing("reading where runs stand")?;
+    let tasks: HashMap<Uuid, String> = tasks.into_iter().collect();
+    for run in runs.iter_mut().filter(|run| goes_on(run)) {
+        if let Some(status) = tasks.get(&run.task_id.0) {
+            run.status = word("tasks.status", status)?;
+        }
+    }
+    Ok(runs)
+}
+
+fn goes_on(run: &Run) -> bool {
+    matches!(run.status, TaskStatus::Queued | TaskStatus::InProgress)
 }
 
 /// Writes new runs. Their tasks are there already.

@@ -12,8 +12,8 @@ use shopfloor_domain::{Name, OrderId, ProjectId, Timestamp};
 
 use super::{
     ClaimRequest, ClaimedOrder,
-    claim::{DOING, hand_out, lock_room, may_claim},
-    grant::{Chosen, grant},
+    claim::{DOING, granted, hand_out, lock_room, may_claim},
+    grant::Chosen,
     row::needs,
 };
 use crate::{
@@ -51,7 +51,9 @@ pub struct Admitted {
 pub async fn admit(store: &Store, request: &ClaimRequest, ids: &[OrderId], now: Timestamp) -> Result<Admitted> {
     let mut free = Vec::new();
     if store.backend() == Backend::Postgres {
-        free = retrying(|| admit_free(store, request, ids, now)).await?;
+        let chosen = || Chosen::Free(ids.iter().map(|id| id.0).collect());
+        // Those that nothing stands in the way of go in one statement.
+        free = retrying(|| granted(store, request, chosen(), ids.len(), now)).await?;
     }
     if free.len() == ids.len() {
         return Ok(Admitted { claimed: free, ..Admitted::default() });
@@ -80,21 +82,6 @@ pub async fn admit(store: &Store, request: &ClaimRequest, ids: &[OrderId], now: 
         }
         Err(error) => Err(error),
     }
-}
-
-/// Those that nothing stands in the way of, in one statement.
-async fn admit_free(
-    store: &Store,
-    request: &ClaimRequest,
-    ids: &[OrderId],
-    now: Timestamp,
-) -> Result<Vec<ClaimedOrder>> {
-    let free = Chosen::Free(ids.iter().map(|id| id.0).collect(), &request.capabilities);
-    let claimed = grant(store.writer(), request, free, ids.len(), now).await?;
-    if !claimed.is_empty() {
-        store.announce_events();
-    }
-    Ok(claimed)
 }
 
 async fn admit_once(store: &Store, request: &ClaimRequest, ids: &[OrderId], now: Timestamp) -> Result<Admitted> {

@@ -42,6 +42,13 @@ const PLANS: u32 = 3;
 /// `NotFound` for a worker that never registered, `Database`.
 pub async fn claim(store: &Store, request: &ClaimRequest, now: Timestamp) -> Result<Vec<ClaimedOrder>> {
     let limit = u64::from(request.limit.clamp(1, ClaimRequest::MAX));
+    if store.backend() == Backend::Postgres {
+        let claimed =
+            retrying(|| granted(store, request, Chosen::First, usize::try_from(limit).unwrap_or(1), now)).await?;
+        if !claimed.is_empty() {
+            return Ok(claimed);
+        }
+    }
     let mut plan = lanes::plan(store.read(), request, limit, now).await?;
     for _ in 0..PLANS {
         if plan.quotas.is_empty() {
@@ -66,11 +73,7 @@ pub(super) async fn may_claim(store: &Store, request: &ClaimRequest) -> Result<b
 async fn claim_once(store: &Store, request: &ClaimRequest, plan: &Plan, now: Timestamp) -> Result<Vec<ClaimedOrder>> {
     if store.backend() == Backend::Postgres && plan.limited.is_empty() {
         let most = plan.quotas.iter().map(|quota| usize::try_from(quota.take).unwrap_or(usize::MAX)).sum();
-        let claimed = grant(store.writer(), request, Chosen::Lanes(&plan.quotas), most, now).await?;
-        if !claimed.is_empty() {
-            store.announce_events();
-        }
-        return Ok(claimed);
+        return granted(store, request, Chosen::Lanes(plan.quotas.clone()), most, now).await;
     }
     let tx = store.begin(DOING).await?;
     let mut room = lanes::Room::new();
@@ -91,6 +94,21 @@ async fn claim_once(store: &Store, request: &ClaimRequest, plan: &Plan, now: Tim
     }
     let claimed = hand_out(&tx, request, ids, now).await?;
     tx.commit().await?;
+    Ok(claimed)
+}
+
+/// Hands out orders in a statement of its own.
+pub(super) async fn granted(
+    store: &Store,
+    request: &ClaimRequest,
+    chosen: Chosen,
+    most: usize,
+    now: Timestamp,
+) -> Result<Vec<ClaimedOrder>> {
+    let claimed = grant(store.writer(), request, chosen, most, now).await?;
+    if !claimed.is_empty() {
+        store.announce_events();
+    }
     Ok(claimed)
 }
 

@@ -71,7 +71,8 @@ async fn complete_in_turn(store: &Store, completions: &[Completion]) -> Result<V
 
 /// `$1` to `$5`: orders, epochs, times, results and ids for the log, of which the last names the completion that won when
 /// there are several of one claim. Unfinished steps, open questions and tasks that are not in progress are left to the long
-/// way. The look-ups are written so that each is an index probe per order whatever the planner believes.
+/// way. A claimed order is one with a lease: asking for that, and counting instead of asking for existence, makes every
+/// look-up a probe of one index per order, whatever the planner believes about the tables.
 const COMPLETE: &str = "
     WITH given AS (
         SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::jsonb[], $5::uuid[])
@@ -80,7 +81,7 @@ const COMPLETE: &str = "
         UPDATE work_orders AS o
         SET status = 'completed', lease_expires_at = NULL, completed_at = g.at, error = NULL
         FROM given g
-        WHERE o.id = ANY($1) AND o.id = g.id AND o.epoch = g.epoch AND o.status = 'claimed'
+        WHERE o.id = g.id AND o.epoch = g.epoch AND o.lease_expires_at IS NOT NULL
             AND (SELECT t.status FROM tasks t WHERE t.id = o.task_id) = 'in_progress'
             AND (SELECT count(*) FROM steps s
                  WHERE s.run_id = o.run_id AND s.status IN ('pending', 'running', 'waiting')) = 0
@@ -89,14 +90,14 @@ const COMPLETE: &str = "
     ), task AS (
         UPDATE tasks AS t
         SET status = 'completed', result = d.result, error = NULL, completed_at = d.at, updated_at = d.at
-        FROM done d WHERE t.id = ANY(ARRAY(SELECT task_id FROM done)) AND t.id = d.task_id
+        FROM done d WHERE t.id = d.task_id
     ), run AS (
         UPDATE pipelines AS p SET status = 'completed', updated_at = d.at
-        FROM done d WHERE p.id = ANY(ARRAY(SELECT run_id FROM done)) AND p.id = d.run_id
+        FROM done d WHERE p.id = d.run_id
     ), session AS (
         UPDATE sessions AS s
         SET status = 'terminated', terminated_at = d.at, end_reason = 'finished', outcome = 'completed', output = d.result
-        FROM done d WHERE s.order_id = ANY($1) AND s.order_id = d.id AND s.status <> 'terminated'
+        FROM done d WHERE s.order_id = d.id AND s.status <> 'terminated'
     ), told AS (
         INSERT INTO events (id, kind, task_id, order_id, payload, created_at)
         SELECT event, 'order.status', task_id, id,

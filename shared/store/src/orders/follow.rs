@@ -61,26 +61,16 @@ async fn follow_run(tx: &Tx, order: &Order, status: TaskStatus, now: Timestamp) 
     run.exec(tx.db()).await.doing(DOING).map(|_| ())
 }
 
-/// Moves the tasks and runs of freshly claimed orders from `queued` to `in_progress`, and returns those tasks. Those that
-/// a worker had before are in progress already and stay as they are.
+/// Moves the tasks of freshly claimed orders from `queued` to `in_progress`, and returns those tasks; their runs stand where
+/// they stand. Those that a worker had before are in progress already and stay as they are.
 pub(super) async fn start_tasks(tx: &Tx, orders: &[Order], now: Timestamp) -> Result<BTreeSet<TaskId>> {
-    let to = TaskStatus::InProgress;
     let started: Vec<task::Model> = task::Entity::update_many()
-        .col_expr(task::Column::Status, Expr::value(to.as_str()))
+        .col_expr(task::Column::Status, Expr::value(TaskStatus::InProgress.as_str()))
         .col_expr(task::Column::UpdatedAt, Expr::value(now.0))
         .filter(task::Column::Id.is_in(orders.iter().map(|order| order.task_id.0)))
         .filter(task::Column::Status.eq(TaskStatus::Queued.as_str()))
         .exec_with_returning(tx.db())
         .await
         .doing(DOING)?;
-    if !started.is_empty() {
-        pipeline::Entity::update_many()
-            .col_expr(pipeline::Column::Status, Expr::value(to.as_str()))
-            .col_expr(pipeline::Column::UpdatedAt, Expr::value(now.0))
-            .filter(pipeline::Column::Id.is_in(orders.iter().map(|order| order.run_id.0)))
-            .exec(tx.db())
-            .await
-            .doing(DOING)?;
-    }
     Ok(started.into_iter().map(|row| TaskId(row.id)).collect())
 }
