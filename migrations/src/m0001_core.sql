@@ -8,6 +8,9 @@ CREATE TABLE projects (
     id              {uuid} NOT NULL PRIMARY KEY,
     name            TEXT NOT NULL UNIQUE,
     max_concurrency INTEGER CHECK (max_concurrency >= 0),
+    -- A rate of starts, and until when (microseconds since 1970) what was started has used it up.
+    max_starts_per_minute INTEGER CHECK (max_starts_per_minute > 0),
+    starts_spent_until    BIGINT,
     created_at      BIGINT NOT NULL
 );
 INSERT INTO projects (id, name, created_at) VALUES ({default_id}, 'default', {now});

@@ -60,6 +60,8 @@ view! {
         name: Name,
         /// How many of its orders may run at once; `null` for no limit.
         max_concurrency: Option<u32>,
+        /// How many of its orders may start per minute, evenly spread; `null` for no limit.
+        max_starts_per_minute: Option<u32>,
         /// When it was made.
         created_at: Timestamp,
     }
@@ -74,6 +76,10 @@ pub(crate) struct ProjectIn {
     /// How many of its orders may run at once, 1 to 100000; no limit when `null` or absent.
     #[serde(default)]
     pub(crate) max_concurrency: Option<u32>,
+    /// How many of its orders may start per minute, 1 to 60000, evenly spread with bursts of a second's worth; no limit
+    /// when `null` or absent.
+    #[serde(default)]
+    pub(crate) max_starts_per_minute: Option<u32>,
 }
 
 view! {

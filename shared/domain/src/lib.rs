@@ -16,6 +16,7 @@ pub mod machine;
 pub mod message;
 pub mod name;
 pub mod order;
+pub mod pace;
 pub mod priority;
 pub mod question;
 pub mod role;

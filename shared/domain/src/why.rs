@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{Capabilities, Name, QuestionId, Timestamp, WorkerId, order::OrderStatus, task::TaskStatus};
+use crate::{Capabilities, Name, QuestionId, Timestamp, WorkerId, order::OrderStatus, pace::Pace, task::TaskStatus};
 
 /// What the record knows about a task and its newest order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Facts {
     pub project_limit: Option<u32>,
     /// How many of the project's orders are claimed.
     pub project_claimed: u32,
+    /// How many orders the project may start per minute, and when it may start the next one.
+    pub project_pace: Option<(Pace, Timestamp)>,
     /// What the order needs.
     pub needs: Capabilities,
     /// Live workers.
@@ -94,6 +96,13 @@ pub enum Reason {
         /// How many run.
         running: u32,
     },
+    /// Its project has started as many orders as its rate allows for now.
+    ProjectRate {
+        /// Orders that may start per minute.
+        per_minute: u32,
+        /// When the next one may start.
+        until: Timestamp,
+    },
     /// Every able worker is busy.
     WorkersBusy {
         /// Orders that go first.
@@ -136,6 +145,12 @@ pub fn why(facts: &Facts, now: Timestamp) -> Reason {
     match facts.project_limit {
         Some(limit) if facts.project_claimed >= limit => {
             return Reason::ProjectLimit { limit, running: facts.project_claimed };
+        }
+        _ => {}
+    }
+    match facts.project_pace {
+        Some((pace, until)) if until > now => {
+            return Reason::ProjectRate { per_minute: pace.per_minute, until };
         }
         _ => {}
     }

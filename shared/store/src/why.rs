@@ -14,6 +14,7 @@ use crate::{
     entity::{project, queue, task, work_order, worker},
     error::Doing as _,
     orders::Order,
+    projects::pace,
     rows::{counter, word},
 };
 
@@ -32,7 +33,9 @@ pub async fn facts(store: &Store, task: TaskId, now: Timestamp) -> Result<Facts>
     let order = newest_order(&db, task).await?;
     let queue = queue::Entity::find_by_id(order.queue.as_str()).one(&db).await.doing(DOING)?;
     let project = project::Entity::find_by_id(order.project_id.0).one(&db).await.doing(DOING)?;
-    let limit = project.and_then(|project| project.max_concurrency);
+    let limit = project.as_ref().and_then(|project| project.max_concurrency);
+    let pace = project.as_ref().map(|project| pace(project.max_starts_per_minute)).transpose()?.flatten();
+    let spent = project.and_then(|project| project.starts_spent_until);
     let fleet = fleet(&db, &order).await?;
     Ok(Facts {
         task: word("tasks.status", &row.status)?,
@@ -45,6 +48,7 @@ pub async fn facts(store: &Store, task: TaskId, now: Timestamp) -> Result<Facts>
         question: open_question(&db, &order).await?,
         project_limit: limit.map(|limit| counter("projects.max_concurrency", limit)).transpose()?,
         project_claimed: project_claimed(&db, &order).await?,
+        project_pace: pace.map(|pace| (pace, pace.next(spent))),
         workers: fleet.alive,
         able_workers: fleet.able,
         free_slots: fleet.free_slots,

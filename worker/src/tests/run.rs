@@ -11,7 +11,7 @@ use shopfloor_store::{
     events::{Cursor, EventFilter},
     files::{self, NewFile},
     orders::Verdict,
-    projects,
+    projects::{self, Limits},
 };
 use shopfloor_testkit::{TestStore, name, soon};
 use tokio::time::Duration;
@@ -166,7 +166,7 @@ pub(super) async fn files_go_in_and_foreign_ones_do_not(store: &TestStore) {
     let tools = fake.jobs().into_iter().filter(|job| !is_code(job));
     assert!(tools.into_iter().all(|job| job.inputs.len() == 1), "tools see Python only");
 
-    projects::put(store, &name("other"), None, now).await.unwrap();
+    projects::put(store, &name("other"), Limits::default(), now).await.unwrap();
     let foreign = files::create(store, new("other"), now).await.unwrap();
     let submitted = bench.submit(task("run-code", input(foreign.id))).await;
     assert_eq!(bench.work(LONG).await.status, OrderStatus::Failed);

@@ -122,6 +122,9 @@ fn sentence(reason: &Reason) -> String {
         Reason::ProjectLimit { limit, running } => {
             format!("Its project may run {limit} orders at once, and {running} are running.")
         }
+        Reason::ProjectRate { per_minute, until } => {
+            format!("Its project may start {per_minute} orders per minute, the next one at {until}.")
+        }
         Reason::WorkersBusy { ahead } => format!("Every able worker is busy; {ahead} orders go first."),
         Reason::AboutToRun { ahead: 0 } => "Nothing stands in its way; a worker is about to take it.".to_owned(),
         Reason::AboutToRun { ahead } => format!("Workers are free; {ahead} orders go first."),

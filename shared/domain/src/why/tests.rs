@@ -4,6 +4,7 @@ use super::*;
 
 const NOW: Timestamp = Timestamp(1_000_000);
 const LATER: Timestamp = Timestamp(1_000_001);
+const PACE: Pace = Pace { per_minute: 6 };
 
 /// A queued task that nothing stands in the way of.
 fn ready() -> Facts {
@@ -19,6 +20,7 @@ fn ready() -> Facts {
         question: None,
         project_limit: None,
         project_claimed: 0,
+        project_pace: None,
         needs: Capabilities::default(),
         workers: 1,
         able_workers: 1,
@@ -38,6 +40,7 @@ fn blockers() -> Vec<Blocker> {
         (|f| f.workers = 0, Reason::NoWorkers),
         (|f| f.able_workers = 0, Reason::NoAbleWorker { needs: Capabilities::default() }),
         (|f| (f.project_limit, f.project_claimed) = (Some(2), 2), Reason::ProjectLimit { limit: 2, running: 2 }),
+        (|f| f.project_pace = Some((PACE, LATER)), Reason::ProjectRate { per_minute: 6, until: LATER }),
         (|f| f.free_slots = 0, Reason::WorkersBusy { ahead: 0 }),
     ]
 }

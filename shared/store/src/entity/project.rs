@@ -9,6 +9,8 @@ pub(crate) struct Model {
     pub(crate) id: Uuid,
     pub(crate) name: String,
     pub(crate) max_concurrency: Option<i32>,
+    pub(crate) max_starts_per_minute: Option<i32>,
+    pub(crate) starts_spent_until: Option<i64>,
     pub(crate) created_at: i64,
 }
 

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     prelude::{Expr, Uuid},
-    sea_query::{LockBehavior, LockType},
+    sea_query::{ExprTrait as _, LockBehavior, LockType},
 };
 use shopfloor_domain::{Name, OrderId, ProjectId, Timestamp};
 
 use super::{
     ClaimRequest, ClaimedOrder,
-    claim::{DOING, granted, hand_out, lock_room, may_claim},
+    claim::{DOING, granted, hand_out, lock_room, may_claim, spend},
     grant::Chosen,
     row::needs,
 };
@@ -88,7 +88,7 @@ async fn admit_once(store: &Store, request: &ClaimRequest, ids: &[OrderId], now:
     let tx = store.begin(DOING).await?;
     let found = lock_chosen(&tx, ids, now).await?;
     let mut admitted = Admitted { paused: paused(&tx, &found).await?, ..Admitted::default() };
-    let mut room = room(&tx, &found).await?;
+    let (mut room, mut starts) = (room(&tx, &found, now).await?, BTreeMap::new());
     admitted.limited = room.keys().copied().collect();
     let mut chosen = Vec::with_capacity(found.len());
     for row in found {
@@ -103,12 +103,16 @@ async fn admit_once(store: &Store, request: &ClaimRequest, ids: &[OrderId], now:
                 admitted.full.insert(project);
                 continue;
             }
-            Some(room) => *room -= 1,
+            Some(room) => {
+                *room -= 1;
+                *starts.entry(project).or_insert(0) += 1;
+            }
             None => {}
         }
         chosen.push(row.id);
     }
     if !chosen.is_empty() {
+        spend(&tx, &starts, now).await?;
         admitted.claimed = hand_out(&tx, request, chosen, now).await?;
         tx.commit().await?;
     }
@@ -143,7 +147,7 @@ async fn paused(tx: &Tx, rows: &[Model]) -> Result<BTreeSet<Name>> {
 /// How many more orders each limited project among these may run. Their rows stay locked until the end of the
 /// transaction, so that claims of one project come one after another; always in the same order, so that they cannot
 /// block each other.
-async fn room(tx: &Tx, rows: &[Model]) -> Result<BTreeMap<ProjectId, i64>> {
+async fn room(tx: &Tx, rows: &[Model], now: Timestamp) -> Result<BTreeMap<ProjectId, i64>> {
     let projects: BTreeSet<Uuid> = rows.iter().map(|row| row.project_id).collect();
     if projects.is_empty() {
         return Ok(BTreeMap::new());
@@ -152,7 +156,7 @@ async fn room(tx: &Tx, rows: &[Model]) -> Result<BTreeMap<ProjectId, i64>> {
         .select_only()
         .column(project::Column::Id)
         .filter(project::Column::Id.is_in(projects))
-        .filter(project::Column::MaxConcurrency.is_not_null())
+        .filter(project::Column::MaxConcurrency.is_not_null().or(project::Column::MaxStartsPerMinute.is_not_null()))
         .order_by_asc(project::Column::Id)
         .into_tuple()
         .all(tx.db())
@@ -160,7 +164,7 @@ async fn room(tx: &Tx, rows: &[Model]) -> Result<BTreeMap<ProjectId, i64>> {
         .doing(DOING)?;
     let mut room = BTreeMap::new();
     for project in limited {
-        room.extend(lock_room(tx, project.into()).await?);
+        room.extend(lock_room(tx, project.into(), now).await?);
     }
     Ok(room)
 }

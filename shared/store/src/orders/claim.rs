@@ -1,5 +1,7 @@
 //! Handing orders to a worker.
 
+use std::collections::BTreeMap;
+
 use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     prelude::{Expr, Uuid},
@@ -25,6 +27,7 @@ use crate::{
         worker,
     },
     error::Doing as _,
+    projects::pace,
     runs, sessions,
     tx::{Tx, retrying},
 };
@@ -78,23 +81,42 @@ async fn claim_once(store: &Store, request: &ClaimRequest, plan: &Plan, now: Tim
     let tx = store.begin(DOING).await?;
     let mut room = lanes::Room::new();
     for project in &plan.limited {
-        room.extend(lock_room(&tx, *project).await?);
+        room.extend(lock_room(&tx, *project, now).await?);
     }
-    let mut ids = Vec::new();
+    let (mut ids, mut starts) = (Vec::new(), BTreeMap::new());
     for quota in &plan.quotas {
         let left = room.get(&quota.lane.project).map_or(u64::MAX, |room| u64::try_from(*room).unwrap_or(0));
         let found = lock_due(&tx, quota, left, now).await?;
         if let Some(room) = room.get_mut(&quota.lane.project) {
-            *room -= i64::try_from(found.len()).unwrap_or(i64::MAX);
+            let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
+            *room -= count;
+            *starts.entry(quota.lane.project).or_insert(0) += count;
         }
         ids.extend(found);
     }
     if ids.is_empty() {
         return Ok(Vec::new());
     }
+    spend(&tx, &starts, now).await?;
     let claimed = hand_out(&tx, request, ids, now).await?;
     tx.commit().await?;
     Ok(claimed)
+}
+
+/// Notes that so many orders of these limited projects, locked in this transaction, start now.
+pub(super) async fn spend(tx: &Tx, starts: &BTreeMap<ProjectId, i64>, now: Timestamp) -> Result<()> {
+    for (project, count) in starts.iter().filter(|(_, count)| **count > 0) {
+        let Some(row) = project::Entity::find_by_id(project.0).one(tx.db()).await.doing(DOING)? else { continue };
+        let Some(pace) = pace(row.max_starts_per_minute)? else { continue };
+        let spent = pace.spend(row.starts_spent_until, *count, now);
+        project::Entity::update_many()
+            .col_expr(project::Column::StartsSpentUntil, Expr::value(spent))
+            .filter(project::Column::Id.eq(project.0))
+            .exec(tx.db())
+            .await
+            .doing(DOING)?;
+    }
+    Ok(())
 }
 
 /// Hands out orders in a statement of its own.
@@ -133,10 +155,10 @@ pub(super) async fn hand_out(
 }
 
 /// How many more orders the project may run. Its row stays locked, so that claims of this project come one after another.
-pub(super) async fn lock_room(tx: &Tx, project: ProjectId) -> Result<lanes::Room> {
+pub(super) async fn lock_room(tx: &Tx, project: ProjectId, now: Timestamp) -> Result<lanes::Room> {
     let row = project::Entity::find_by_id(project.0).lock(LockType::NoKeyUpdate);
     row.one(tx.db()).await.doing(DOING)?;
-    lanes::room(tx.db(), Some(project)).await
+    lanes::room(tx.db(), Some(project), now).await
 }
 
 /// Locks the first due orders of a lane, passing by those that others hold.

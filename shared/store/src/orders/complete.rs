@@ -71,7 +71,8 @@ async fn complete_in_turn(store: &Store, completions: &[Completion]) -> Result<V
 
 /// `$1` to `$5`: orders, epochs, times, results and ids for the log, of which the last names the completion that won when
 /// there are several of one claim. Unfinished steps, open questions and tasks that are not in progress are left to the long
-/// way. A claimed order is one with a lease: asking for that, and counting instead of asking for existence, makes every
+/// way; so are orders whose cancellation was asked for: this statement's place in the log is fixed by its first row, and
+/// the request must stand before it. A claimed order is one with a lease: asking for that, and counting instead of asking for existence, makes every
 /// look-up a probe of one index per order, whatever the planner believes about the tables.
 const COMPLETE: &str = "
     WITH given AS (
@@ -81,7 +82,7 @@ const COMPLETE: &str = "
         UPDATE work_orders AS o
         SET status = 'completed', lease_expires_at = NULL, completed_at = g.at, error = NULL
         FROM given g
-        WHERE o.id = g.id AND o.epoch = g.epoch AND o.lease_expires_at IS NOT NULL
+        WHERE o.id = g.id AND o.epoch = g.epoch AND o.lease_expires_at IS NOT NULL AND o.cancel_requested_at IS NULL
             AND (SELECT t.status FROM tasks t WHERE t.id = o.task_id) = 'in_progress'
             AND (SELECT count(*) FROM steps s
                  WHERE s.run_id = o.run_id AND s.status IN ('pending', 'running', 'waiting')) = 0

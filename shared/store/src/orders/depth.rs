@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder as _, Statement};
+use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait, QueryFilter as _, QueryOrder as _, Statement};
 use shopfloor_domain::{Name, Priority, Timestamp, order::OrderStatus};
 
 use super::QueueDepth;
 use crate::{
     Result, Store,
-    entity::queue,
+    entity::{project, queue},
     error::Doing as _,
+    projects::pace,
     rows::{size, word},
 };
 
@@ -68,7 +69,8 @@ fn empty(queue: Name, priority: Priority) -> QueueDepth {
     QueueDepth { queue, priority, ready: 0, delayed: 0, claimed: 0, parked: 0, dead: 0, oldest_ready_at: None }
 }
 
-/// When the next delayed order is due; `None` when nothing is delayed.
+/// When something becomes claimable by itself: the next delayed order is due, or a project that has used up its rate may
+/// start orders again. `None` when only the bell can bring news.
 ///
 /// # Errors
 /// `Database`.
@@ -78,5 +80,20 @@ pub async fn next_due(store: &Store, now: Timestamp) -> Result<Option<Timestamp>
     let db = store.read();
     let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, [now.0.into()]);
     let row = db.query_one_raw(statement).await.doing(DOING)?;
-    row.map(|row| row.try_get("", "run_at").map(Timestamp)).transpose().doing(DOING)
+    let due = row.map(|row| row.try_get("", "run_at").map(Timestamp)).transpose().doing(DOING)?;
+    Ok([due, next_start(store, now).await?].into_iter().flatten().min())
+}
+
+/// When the first of the projects that have used up their rate may start orders again.
+async fn next_start(store: &Store, now: Timestamp) -> Result<Option<Timestamp>> {
+    use project::{Column, Entity};
+    let spent = Entity::find().filter(Column::StartsSpentUntil.gt(now.0.saturating_mul(1000))).all(store.read());
+    let mut next = None;
+    for row in spent.await.doing("looking for the next start of projects with a rate")? {
+        if let Some(pace) = pace(row.max_starts_per_minute)? {
+            let at = pace.next(row.starts_spent_until);
+            next = [next, (at > now).then_some(at)].into_iter().flatten().min();
+        }
+    }
+    Ok(next)
 }

@@ -41,7 +41,8 @@ const FIRST: &str = "
     served AS MATERIALIZED (
         SELECT lane FROM two
         WHERE (SELECT count(*) FROM two) = 1
-            AND (SELECT count(*) FROM projects WHERE max_concurrency IS NOT NULL) = 0
+            AND (SELECT count(*) FROM projects
+                 WHERE max_concurrency IS NOT NULL OR max_starts_per_minute IS NOT NULL) = 0
             AND (SELECT w.removed_at IS NULL FROM workers w WHERE w.id = $1)
             AND ($queues = '' OR split_part(lane, '/', 1) = ANY(string_to_array($queues, ',')))
             AND split_part(lane, '/', 1) NOT IN (SELECT name FROM queues WHERE paused_at IS NOT NULL)
@@ -145,7 +146,8 @@ impl Chosen {
                      AND o.run_at <= $2 AND (SELECT w.removed_at IS NULL FROM workers w WHERE w.id = $1) \
                      AND string_to_array(o.needs, ',') <@ string_to_array({able}, ',') \
                      AND (SELECT q.paused_at FROM queues q WHERE q.name = o.queue) IS NULL \
-                     AND (SELECT p.max_concurrency FROM projects p WHERE p.id = o.project_id) IS NULL \
+                     AND (SELECT coalesce(p.max_concurrency, p.max_starts_per_minute) FROM projects p \
+                          WHERE p.id = o.project_id) IS NULL \
                      FOR UPDATE SKIP LOCKED)"
                 )
             }

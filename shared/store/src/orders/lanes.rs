@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, Statement, Value, prelude::Uu
 use shopfloor_domain::{Name, ProjectId, Timestamp};
 
 use super::{ClaimRequest, row::Lane};
-use crate::{Result, StoreError, error::Doing as _, rows::word};
+use crate::{Result, StoreError, error::Doing as _, projects::pace, rows::word};
 
 const DOING: &str = "looking for orders to claim";
 
@@ -29,15 +29,19 @@ const LOOK: &str = "
             WHERE o.status = 'queued' AND o.lane = lanes.lane AND o.score <= $1 AND o.run_at <= $1
             ORDER BY o.score, o.id LIMIT 1) AS head,
            (SELECT string_agg(name, ',') FROM queues WHERE paused_at IS NOT NULL) AS paused,
-           CASE WHEN EXISTS (SELECT 1 FROM projects WHERE max_concurrency IS NOT NULL) THEN 1 ELSE 0 END AS limits,
+           CASE WHEN EXISTS (SELECT 1 FROM projects
+                             WHERE max_concurrency IS NOT NULL OR max_starts_per_minute IS NOT NULL)
+                THEN 1 ELSE 0 END AS limits,
            (SELECT CASE WHEN removed_at IS NULL THEN 1 ELSE 0 END FROM workers WHERE id = $2) AS wanted
     FROM (SELECT 1 AS one) AS always LEFT JOIN lanes ON lanes.lane IS NOT NULL";
 
 /// How many more orders each limited project may run.
 const ROOM: &str = "
-    SELECT p.id, p.max_concurrency - (SELECT count(*) FROM work_orders o
-                                      WHERE o.status = 'claimed' AND o.project_id = p.id) AS room
-    FROM projects p WHERE p.max_concurrency IS NOT NULL";
+    SELECT p.id, p.max_starts_per_minute AS pace, p.starts_spent_until AS spent,
+           CASE WHEN p.max_concurrency IS NOT NULL
+                THEN p.max_concurrency - (SELECT count(*) FROM work_orders o
+                                          WHERE o.status = 'claimed' AND o.project_id = p.id) END AS room
+    FROM projects p WHERE (p.max_concurrency IS NOT NULL OR p.max_starts_per_minute IS NOT NULL)";
 
 /// How many more orders limited projects may run; a project that is not here has no limit.
 pub(super) type Room = BTreeMap<ProjectId, i64>;
@@ -66,7 +70,7 @@ pub(super) async fn plan(db: &DatabaseConnection, request: &ClaimRequest, limit:
     if look.lanes.is_empty() {
         return Ok(Plan::default());
     }
-    let room = if look.limits { room(db, None).await? } else { Room::new() };
+    let room = if look.limits { room(db, None, now).await? } else { Room::new() };
     let lanes = promising(look.lanes, &look.paused, &room, limit);
     let limited = lanes.iter().map(|lane| lane.project).filter(|project| room.contains_key(project)).collect();
     let quotas = match <[Lane; 1]>::try_from(lanes) {
@@ -131,14 +135,17 @@ async fn look(db: &DatabaseConnection, request: &ClaimRequest, now: Timestamp) -
 }
 
 /// The room of all limited projects, or of one. Under that project's lock, it is exact.
-pub(super) async fn room<C: ConnectionTrait>(db: &C, project: Option<ProjectId>) -> Result<Room> {
+pub(super) async fn room<C: ConnectionTrait>(db: &C, project: Option<ProjectId>, now: Timestamp) -> Result<Room> {
     let rows = match project {
         None => db.query_all_raw(statement(db, ROOM, [])).await,
         Some(project) => db.query_all_raw(statement(db, &format!("{ROOM} AND p.id = $1"), [project.0.into()])).await,
     };
     let row = |row: sea_orm::QueryResult| {
         let project: Uuid = row.try_get("", "id").doing(DOING)?;
-        Ok((project.into(), row.try_get("", "room").doing(DOING)?))
+        let slots: Option<i64> = row.try_get("", "room").doing(DOING)?;
+        let spent: Option<i64> = row.try_get("", "spent").doing(DOING)?;
+        let starts = pace(row.try_get("", "pace").doing(DOING)?)?.map(|pace| pace.room(spent, now));
+        Ok((project.into(), slots.unwrap_or(i64::MAX).min(starts.unwrap_or(i64::MAX))))
     };
     rows.doing(DOING)?.into_iter().map(row).collect()
 }

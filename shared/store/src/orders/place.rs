@@ -6,7 +6,7 @@ use sea_orm::{
     ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
     prelude::{Expr, Uuid},
 };
-use shopfloor_domain::{Capabilities, Name, OrderId, ProjectId, Timestamp};
+use shopfloor_domain::{Capabilities, Name, OrderId, ProjectId, Timestamp, pace::Pace};
 
 use super::{Order, row::needs};
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
         work_order::{Column, Entity},
     },
     error::Doing as _,
+    projects::pace,
     rows::{counter, word},
 };
 
@@ -52,7 +53,7 @@ impl From<&Order> for Place {
     }
 }
 
-/// What a project may run and runs.
+/// What a project may run and start, and what it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProjectRoom {
     /// The project.
@@ -61,6 +62,19 @@ pub struct ProjectRoom {
     pub limit: Option<u32>,
     /// Those that run now; empty when there is no limit.
     pub held: Vec<OrderId>,
+    /// How fast its orders may start; `None` for no limit.
+    pub pace: Option<Pace>,
+    /// Until when what was started has used up the pace, in microseconds since 1970.
+    pub spent_until: Option<i64>,
+}
+
+impl ProjectRoom {
+    /// Whether another of its orders may start.
+    #[must_use]
+    pub fn is_free(&self, now: Timestamp) -> bool {
+        self.limit.is_none_or(|limit| self.held.len() < limit as usize)
+            && self.pace.is_none_or(|pace| pace.room(self.spent_until, now) > 0)
+    }
 }
 
 /// A place in the list of queued orders by due time, for going through them in pages.
@@ -173,7 +187,13 @@ pub async fn rooms(store: &Store, projects: &[ProjectId]) -> Result<Vec<ProjectR
     }
     let room = |row: project::Model| {
         let limit = row.max_concurrency.map(|limit| counter("projects.max_concurrency", limit)).transpose()?;
-        Ok(ProjectRoom { project: row.id.into(), limit, held: held.remove(&row.id).unwrap_or_default() })
+        Ok(ProjectRoom {
+            project: row.id.into(),
+            limit,
+            held: held.remove(&row.id).unwrap_or_default(),
+            pace: pace(row.max_starts_per_minute)?,
+            spent_until: row.starts_spent_until,
+        })
     };
     rows.into_iter().map(room).collect()
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::{Backend, Result, Store, StoreError};
 
 /// Completions in one transaction at most: few enough that it stays short.
-const MOST: usize = 64;
+const MOST: usize = 128;
 /// Transactions at once on PostgreSQL: while one waits for the disk the other one works. SQLite has one writer.
 const AT_ONCE: usize = 2;
 

@@ -14,7 +14,8 @@ use shopfloor_domain::{
 use shopfloor_store::{
     Settings, Store,
     orders::{self, Verdict},
-    projects, tasks,
+    projects::{self, Limits},
+    tasks,
 };
 use shopfloor_testkit::{T0, TestStore, name, new_task};
 
@@ -95,7 +96,7 @@ pub(crate) async fn a_call_that_is_dropped_leaves_no_transaction_open(store: &Te
     for polls in 1..=12 {
         let _ = cut_short(submit(&only, new_task("dropped")), polls).await;
         let project = name(&format!("kept-{polls}"));
-        projects::put(&only, &project, None, T0).await.expect("a write without a transaction of its own");
+        projects::put(&only, &project, Limits::default(), T0).await.expect("a write without a transaction of its own");
         let kept = projects::get(store, &project).await;
         assert!(kept.is_ok(), "after {polls} polls: {kept:?}");
     }

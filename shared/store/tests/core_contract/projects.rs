@@ -6,7 +6,8 @@ use shopfloor_domain::{Name, event::EventKind};
 use shopfloor_store::{
     PageRequest, StoreError, audit,
     events::{self, Cursor, EventFilter},
-    projects, queues,
+    projects::{self, Limits},
+    queues,
 };
 use shopfloor_testkit::{T0, TestStore, name, soon};
 
@@ -16,8 +17,8 @@ pub(crate) async fn a_project_is_made_and_changed(store: &TestStore) {
     let small = name("small");
     let unknown = projects::get(store, &small).await;
     assert!(matches!(unknown, Err(StoreError::NotFound { kind: "project", .. })), "{unknown:?}");
-    let made = projects::put(store, &small, Some(2), T0).await.expect("making");
-    let changed = projects::put(store, &small, None, T0 + Duration::from_secs(1)).await.expect("changing");
+    let made = projects::put(store, &small, Limits::concurrency(Some(2)), T0).await.expect("making");
+    let changed = projects::put(store, &small, Limits::default(), T0 + Duration::from_secs(1)).await.expect("changing");
     assert_eq!((changed.id, changed.created_at, changed.max_concurrency), (made.id, T0, None));
     let names: Vec<_> = projects::list(store).await.expect("listing").into_iter().map(|p| p.name).collect();
     assert_eq!(names, [Name::DEFAULT, small]);

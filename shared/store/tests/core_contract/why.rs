@@ -9,7 +9,8 @@ use shopfloor_domain::{
 use shopfloor_store::{
     StoreError,
     orders::{self, Verdict},
-    projects, queues, tasks,
+    projects::{self, Limits},
+    queues, tasks,
     tasks::NewTask,
     workers::{self, NewWorker},
 };
@@ -43,9 +44,9 @@ pub(crate) async fn every_reason_has_its_facts(store: &TestStore) {
     assert_eq!(held.len(), 2);
     assert_eq!(reason(task).await, Reason::Running { worker: Some(request.worker_id) });
     let third = submit(store, new_task("third")).await.task.id;
-    projects::put(store, &Name::DEFAULT, Some(2), T0).await.expect("limiting");
+    projects::put(store, &Name::DEFAULT, Limits::concurrency(Some(2)), T0).await.expect("limiting");
     assert_eq!(reason(third).await, Reason::ProjectLimit { limit: 2, running: 2 });
-    projects::put(store, &Name::DEFAULT, None, T0).await.expect("freeing");
+    projects::put(store, &Name::DEFAULT, Limits::default(), T0).await.expect("freeing");
     let full = NewWorker { id: request.worker_id, slots: 2, ..worker() };
     workers::register(store, full, T0).await.expect("shrinking the worker");
     assert_eq!(reason(third).await, Reason::WorkersBusy { ahead: 1 });

@@ -15,7 +15,7 @@ async fn titles(store: &Store, filter: TaskFilter) -> Vec<String> {
 }
 
 pub(crate) async fn tasks_are_filtered(store: &TestStore) {
-    projects::put(store, &name("other"), None, T0).await.unwrap();
+    projects::put(store, &name("other"), projects::Limits::default(), T0).await.unwrap();
     submit(store, NewTask { priority: Priority::High, ..new_task("100% of_it \\o/") }).await;
     submit(store, NewTask { task_type: TaskType::Docs, ..new_task("The Manual") }).await;
     submit(store, NewTask { project: name("other"), ..new_task("manual work") }).await;

@@ -122,7 +122,7 @@ pub(crate) async fn two_processes_with_one_key_make_one_task(store: &TestStore) 
 }
 
 pub(crate) async fn keys_of_different_projects_are_apart(store: &TestStore) {
-    projects::put(store, &name("other"), None, T0).await.unwrap();
+    projects::put(store, &name("other"), projects::Limits::default(), T0).await.unwrap();
     let first = submit(store, keyed("k")).await;
     let second = submit(store, NewTask { project: name("other"), title: "other".to_owned(), ..keyed("k") }).await;
     assert!(first.created && second.created);

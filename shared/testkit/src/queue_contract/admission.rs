@@ -116,6 +116,73 @@ pub async fn a_full_project_does_not_block_others(bench: &Bench) {
     assert_eq!(claimed.iter().map(|c| c.order.id).collect::<BTreeSet<_>>(), expected);
 }
 
+/// A project with a rate starts one order, and then one per interval, however much is asked for; who waits is told when.
+pub async fn a_project_starts_no_faster_than_its_rate(bench: &Bench) {
+    let (worker, slow) = (bench.worker().await, name("slow"));
+    bench.paced_project(&slow, Some(6)).await;
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(submit_in(bench, &slow).await);
+    }
+    let many = ClaimRequest { limit: 100, ..worker.clone() };
+    for (place, id) in ids.iter().enumerate() {
+        let started: Vec<_> = bench.claim(&many).await.iter().map(|c| c.order.id).collect();
+        assert_eq!(started, [*id], "start {place}");
+        assert!(bench.claim(&many).await.is_empty(), "another one after start {place}");
+        bench.clock.advance(Duration::from_millis(9_999));
+        assert!(bench.claim(&many).await.is_empty(), "too early after start {place}");
+        let next = bench.queue.promote(bench.now()).await.expect("promoting");
+        assert!(place == 3 || next == Some(bench.now() + Duration::from_millis(1)), "{next:?} after start {place}");
+        bench.clock.advance(Duration::from_millis(1));
+    }
+    assert!(bench.claim(&many).await.is_empty());
+}
+
+/// A project that has used up its rate does not keep other projects' orders behind its own from running.
+pub async fn a_rate_does_not_block_others(bench: &Bench) {
+    let (worker, slow) = (bench.worker().await, name("slow"));
+    bench.paced_project(&slow, Some(1)).await;
+    let first = submit_in(bench, &slow).await;
+    for _ in 0..20 {
+        submit_in(bench, &slow).await;
+    }
+    let other = bench.submit_one().await;
+    assert_eq!(bench.drain(&worker).await.into_iter().collect::<BTreeSet<_>>(), BTreeSet::from([first, other]));
+}
+
+/// A changed rate counts from the next claim on, and so does its end.
+pub async fn a_new_rate_holds_at_once(bench: &Bench) {
+    let (worker, slow) = (bench.worker().await, name("slow"));
+    bench.paced_project(&slow, Some(1)).await;
+    let mut ids = Vec::new();
+    for _ in 0..6 {
+        ids.push(submit_in(bench, &slow).await);
+    }
+    assert_eq!(bench.drain(&worker).await, ids[..1]);
+    bench.paced_project(&slow, Some(120)).await;
+    assert_eq!(bench.drain(&worker).await, ids[1..4], "a burst of a second's worth, and one");
+    bench.paced_project(&slow, None).await;
+    assert_eq!(bench.drain(&worker).await, ids[4..]);
+}
+
+/// Of a rate and a limit on how many run at once, whichever is narrower counts.
+pub async fn a_rate_and_a_limit_hold_together(bench: &Bench) {
+    let (worker, both) = (bench.worker().await, name("both"));
+    bench.limited_project(&both, Some(2), Some(60)).await;
+    for _ in 0..4 {
+        submit_in(bench, &both).await;
+    }
+    let many = ClaimRequest { limit: 100, ..worker };
+    let first = bench.claim(&many).await;
+    assert_eq!(first.len(), 2, "a burst of two");
+    bench.clock.advance(Duration::from_secs(5));
+    assert!(bench.claim(&many).await.is_empty(), "two run");
+    bench.complete(first[0].fence()).await;
+    assert_eq!(bench.claim(&many).await.len(), 1);
+    bench.complete(first[1].fence()).await;
+    assert_eq!(bench.claim(&many).await.len(), 1);
+}
+
 /// A changed limit counts from the next claim on, also when more run than it allows.
 pub async fn a_new_limit_holds_at_once(bench: &Bench) {
     let (worker, small) = (bench.worker().await, name("small"));

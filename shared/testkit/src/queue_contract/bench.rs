@@ -13,7 +13,7 @@ use shopfloor_domain::{
 use shopfloor_queue::{Drift, Fairness, Queue, RedisQueue, RedisSettings, SqlQueue};
 use shopfloor_store::{
     orders::{self, ClaimRequest, ClaimedOrder, Order, Rescued, Verdict},
-    projects,
+    projects::{self, Limits},
     questions::{NewQuestion, Question},
     steps::{self, BeginStep},
     tasks::{self, NewTask, Submitted},
@@ -181,7 +181,18 @@ impl Bench {
 
     /// Makes a project or changes its limit.
     pub async fn project(&self, name: &Name, limit: Option<u32>) -> ProjectId {
-        projects::put(&self.store, name, limit, self.now()).await.expect("making a project").id
+        projects::put(&self.store, name, Limits::concurrency(limit), self.now()).await.expect("making a project").id
+    }
+
+    /// Makes a project that may start so many orders per minute, or changes its rate.
+    pub async fn paced_project(&self, name: &Name, per_minute: Option<u32>) -> ProjectId {
+        self.limited_project(name, None, per_minute).await
+    }
+
+    /// Makes a project with these limits, or changes them.
+    pub async fn limited_project(&self, name: &Name, at_once: Option<u32>, per_minute: Option<u32>) -> ProjectId {
+        let limits = Limits { max_concurrency: at_once, max_starts_per_minute: per_minute };
+        projects::put(&self.store, name, limits, self.now()).await.expect("making a project").id
     }
 
     /// Begins a step at this place of the run and puts a question.

@@ -37,7 +37,8 @@ macro_rules! queue_contract {
             $crate::queue_contract!(@cases $backend admission {
                 needs_must_be_covered, only_the_queues_asked_for, a_paused_queue_gives_nothing_until_resumed,
                 a_paused_queue_lets_running_work_go_on, a_project_limit_holds, a_full_project_does_not_block_others,
-                a_new_limit_holds_at_once, a_removed_worker_gets_nothing, an_unknown_worker_gets_nothing,
+                a_new_limit_holds_at_once, a_project_starts_no_faster_than_its_rate, a_rate_does_not_block_others,
+                a_new_rate_holds_at_once, a_rate_and_a_limit_hold_together, a_removed_worker_gets_nothing, an_unknown_worker_gets_nothing,
             });
             $crate::queue_contract!(@cases $backend lease {
                 renewal_is_answered_in_order, renewal_keeps_a_lease_alive, a_stranger_cannot_renew,
