@@ -143,10 +143,10 @@ def main():
                 install.say(f"round {number + 1}: {system.name} ({time.monotonic() - begin:.0f} s)  {shown}")
         results["ours"] = ours_only(servers, chosen, sizes, results["failed"])
     results.update(about=report.about(chosen), missing=missing)
-    if not args.quick:
+    if not args.quick or args.raw:
         raw.parent.mkdir(parents=True, exist_ok=True)
         raw.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
-        if not args.no_report:
+        if not args.no_report and not args.quick:
             report.write(ROOT / "docs", results)
     # What a peer fails at is reported; the quick run is there to show that ours runs.
     ours = {system.name for system in chosen if system.is_ours}

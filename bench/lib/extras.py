@@ -65,7 +65,7 @@ def growth(servers, system, sizes, claims):
 def emptied(servers, this):
     """FLUSHALL while somebody claims one order after another: seconds until dispatch goes on without Redis, the longest
     pause between two claims from then on, and seconds until Redis is complete and dispatch goes through it again."""
-    claimer = this.spawn("through", "--patience", LONG)
+    claimer = this.spawn("through", "--patience", int(LONG))
     try:
         this.wait_ready(claimer)
         time.sleep(1.0)
