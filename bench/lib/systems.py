@@ -82,8 +82,9 @@ def systems(cache, binaries):
                note="local queue of 100, completions batched for 5 ms; finished jobs are deleted"),
         System("apalis-postgres", "apalis-postgres", "postgres", "disk", rust["apalis-postgres"], 16, 500,
                note="batches of 64, no locks, no results, LISTEN plus a poll of 100 ms"),
-        System("apalis-redis", "apalis-redis", "redis", "second", rust["apalis-redis"], 32, 500,
-               note="batches of 64, no locks, no results, poll of 10 ms"),
+        System("apalis-redis", "apalis-redis", "redis", "second", rust["apalis-redis"], 7, 500,
+               note="batches of 64, no locks, no results, poll of 10 ms; its worker ends with an error when it finds a longer "
+                    "backlog than about 8,000 (`too many results to unpack`)"),
         System("bullmq", "BullMQ", "redis", "second", ["node", str(HERE / "peers/node/drive_bullmq.mjs")], 16, 500,
                processes=2, environment=node, note="2 processes with concurrency 8, removeOnComplete"),
         System("sidekiq", "Sidekiq 6.4", "redis", "second", ["ruby", str(HERE / "peers/ruby/drive_sidekiq.rb")], 16,
