@@ -61,7 +61,7 @@ ci: lint deny check-docs test ## Exactly what CI runs
 bench: ## Measures Shopfloor and its peers on this machine and rewrites docs/benchmarks.md
 	bench/run.py
 
-bench-quick: ## Shows that the benchmarks run, with tiny counts
+bench-quick: ## Shows that the benchmarks run, with tiny counts and debug builds
 	bench/run.py --quick
 
 update-docs: ## Rewrites the documents that are generated from the code

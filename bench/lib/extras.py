@@ -1,11 +1,14 @@
-"""What only Shopfloor is asked: does a dead worker's work run again in time, does a long backlog slow claims down?"""
+"""What only Shopfloor is asked: does a dead worker's work run again in time, does a long backlog slow claims down, what does
+an order cost in Redis, and what happens when Redis is emptied?"""
 
+import itertools
+import json
 import os
 import signal
 import statistics
 import time
 
-from .measure import Round, percentile
+from .measure import Failed, Round, percentile
 
 
 def rescue(servers, system, orders, times):
@@ -29,23 +32,62 @@ def rescue(servers, system, orders, times):
     return {"orders": len(seconds), "p50_s": statistics.median(seconds), "p99_s": percentile(seconds, 0.99)}
 
 
-def growth(servers, system, sizes):
-    """Claim latency and the speed of submitting as the backlog grows."""
+#: How long filling a long backlog, or waiting for Redis to be filled from it, may take.
+LONG = 900.0
+
+
+def used(servers):
+    """Bytes of Redis in use."""
+    lines = servers.redis("INFO", "memory").splitlines()
+    return int(next(line.split(":")[1] for line in lines if line.startswith("used_memory:")))
+
+
+def growth(servers, system, sizes, claims):
+    """One backlog that grows, submitted in bulk by four clients through the queue on Redis and looked at by both queues: the
+    record is the same. At each size: claims of one order, bytes of Redis, and how it gets over FLUSHALL."""
     rows, have = [], 0
     with Round(servers, system, None) as this:
         this.reset()
+        empty = used(servers)
         for size in sizes:
-            speed = this.enqueue(size - have, 500)
+            speed = this.enqueue(size - have, 500, "--clients", 4, patience=LONG)
             have = size
+            row = {"backlog": size, "submit_bulk": speed, "bytes_per_order": (used(servers) - empty) / size}
             servers.checkpoint(system.store)
-            claims = this.drive("claims", "--n", "300")["milliseconds"]
-            rows.append({
-                "backlog": size,
-                "submit_bulk": speed,
-                "claim_p50_ms": statistics.median(claims),
-                "claim_p99_ms": percentile(claims, 0.99),
-            })
+            for queue in ("redis", "sql"):
+                times = this.drive("claims", "--n", claims, "--queue", queue, patience=LONG)["milliseconds"]
+                row[f"{queue}_claim_p50_ms"] = statistics.median(times)
+                row[f"{queue}_claim_p99_ms"] = percentile(times, 0.99)
+            rows.append({**row, **emptied(servers, this)})
     return rows
+
+
+def emptied(servers, this):
+    """FLUSHALL while somebody claims one order after another: seconds until dispatch goes on without Redis, the longest
+    pause between two claims from then on, and seconds until Redis is complete and dispatch goes through it again."""
+    claimer = this.spawn("through", "--patience", int(LONG))
+    try:
+        this.wait_ready(claimer)
+        time.sleep(1.0)
+        flushed = time.time_ns()
+        servers.redis("FLUSHALL")
+        said, _ = claimer.communicate(timeout=LONG + 30)
+    finally:
+        if claimer.poll() is None:
+            claimer.kill()
+    if claimer.returncode:
+        raise Failed(f"{this.system.name} through: ended with {claimer.returncode}")
+    claims = json.loads(said.splitlines()[-1])["claims"]
+    after = [(end, through) for _, end, through in claims if end > flushed]
+    left = next((at for at, (_, through) in enumerate(after) if not through), None)
+    if left is None or not after[-1][1]:
+        raise Failed(f"{this.system.name}: dispatch did not leave Redis and come back within {LONG:.0f} s")
+    ends = [flushed, *(end for end, _ in after)]
+    return {
+        "flush_resumed_s": (after[left][0] - flushed) / 1e9,
+        "flush_pause_s": max(later - sooner for sooner, later in itertools.pairwise(ends)) / 1e9,
+        "flush_complete_s": (after[-1][0] - flushed) / 1e9,
+    }
 
 
 STATEMENTS = """

@@ -17,6 +17,7 @@ PYTHON = {
     "saq": ["saq[redis,hiredis]==0.26.4", "typing_extensions", "uvloop==0.23.0"],
     "taskiq": ["taskiq==0.13.0", "taskiq-redis==1.2.4", "hiredis==3.5.0", "uvloop==0.23.0", "orjson==3.13.0"],
 }
+RUST_PEERS = ["graphile-worker", "apalis-postgres", "apalis-redis"]
 NODE = {"bullmq": "6.7.0", "ioredis": "6.0.0"}
 
 
@@ -83,10 +84,31 @@ def install_debian():
     subprocess.run(apt, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, **quiet)
 
 
-def build():
-    """Builds the drivers written in Rust; returns the folder of the programs."""
-    say("building the drivers (release)")
-    build = ["cargo", "build", "--release", "--locked", "--workspace"]
-    subprocess.run(build, cwd=HERE, check=True)
+def install_peer(cache, name):
+    """Installs a peer that is not built here; returns why it cannot be had, if so."""
+    if name in PYTHON:
+        install_python(cache, name)
+    if name == "bullmq":
+        if shutil.which("npm") is None:
+            return "npm is not installed"
+        install_node(cache)
+    if name == "sidekiq" and shutil.which("sidekiq") is None:
+        return "sidekiq is not installed"
+    return None
+
+
+def build(only, debug):
+    """Builds the drivers written in Rust; returns the folder of the programs, and why others are not there."""
+    say(f"building the drivers ({'debug' if debug else 'release'})")
+    command = ["cargo", "build", "--locked", *([] if debug else ["--release"])]
+    missing = {}
+    # All at once, so that they share their dependencies; one by one only to find out which of them cannot be built.
+    if subprocess.run([*command, "--workspace"], cwd=HERE, check=False).returncode:
+        subprocess.run([*command, "-p", "shopfloor-bench-ours"], cwd=HERE, check=True)
+        for name in RUST_PEERS:
+            if not only or name in only:
+                built = subprocess.run([*command, "-p", f"shopfloor-bench-{name}"], cwd=HERE, check=False)
+                if built.returncode:
+                    missing[name] = "cargo cannot build it"
     target = os.environ.get("CARGO_TARGET_DIR")
-    return (Path(target) if target else HERE / "target") / "release"
+    return (Path(target) if target else HERE / "target") / ("debug" if debug else "release"), missing

@@ -47,10 +47,10 @@ class Round:
         """What every driver finds in its environment."""
         return {**os.environ, "BENCH_OUT": str(self.out), "RUST_LOG": "error", **self.system.environment}
 
-    def drive(self, *words):
+    def drive(self, *words, patience=PATIENCE):
         """Runs a driver to its end and returns what it said."""
         ran = subprocess.run(self.command(*words), capture_output=True, text=True, env=self.environment(),
-                             timeout=PATIENCE, check=False)
+                             timeout=patience, check=False)
         if ran.returncode:
             raise Failed(f"{self.system.name} {words[0]}: {ran.stderr.strip()[-800:]}")
         lines = [line for line in ran.stdout.splitlines() if line.startswith("{")]
@@ -62,9 +62,9 @@ class Round:
         self.drive("setup")
         self.servers.checkpoint(self.system.store)
 
-    def enqueue(self, n, bulk):
+    def enqueue(self, n, bulk, *options, patience=PATIENCE):
         """Submits and returns jobs per second."""
-        done = self.drive("enqueue", "--n", n, "--bulk", bulk)
+        done = self.drive("enqueue", "--n", n, "--bulk", bulk, *options, patience=patience)
         return done["n"] / done["seconds"]
 
     def start_workers(self):
@@ -75,11 +75,15 @@ class Round:
         for worker in self.workers:
             self.wait_ready(worker)
 
-    def spawn_worker(self, options, wait=True):
-        """Starts one process of the fleet, in a process group of its own."""
+    def spawn(self, *words):
+        """Starts a driver, in a process group of its own."""
         with open(self.servers.dir / f"{self.system.name}.log", "ab") as log:
-            worker = subprocess.Popen(self.command("worker", *options), stdout=subprocess.PIPE, stderr=log,
-                                      env=self.environment(), start_new_session=True)
+            return subprocess.Popen(self.command(*words), stdout=subprocess.PIPE, stderr=log, env=self.environment(),
+                                    start_new_session=True)
+
+    def spawn_worker(self, options, wait=True):
+        """Starts one process of the fleet."""
+        worker = self.spawn("worker", *options)
         self.workers.append(worker)
         if wait:
             self.wait_ready(worker)

@@ -6,21 +6,14 @@ import shutil
 import statistics
 from pathlib import Path
 
+from .bars import bars_met
 from .measure import SLOTS
 from .plot import bars
 from .servers import POSTGRES_SETTINGS, REDIS_SETTINGS
-from .systems import CLASSES
+from .systems import CLASSES, FIGURES
 
-#: What is compared: key, heading, whether more is better, digits.
-FIGURES = [
-    ("enqueue_single", "submit, one by one /s", True, 0),
-    ("enqueue_bulk", "submit, in bulk /s", True, 0),
-    ("work", "claim + complete /s", True, 0),
-    ("idle_p50_ms", "idle p50, ms", False, 2),
-    ("idle_p99_ms", "idle p99, ms", False, 2),
-    ("load_p50_ms", "70 % load p50, ms", False, 2),
-    ("load_p99_ms", "70 % load p99, ms", False, 2),
-]
+HERE = Path(__file__).resolve().parent.parent
+
 PLOTS = {
     "work": "Claim and complete, jobs per second (more is better)",
     "enqueue_bulk": "Submit in bulk, jobs per second (more is better)",
@@ -29,12 +22,20 @@ PLOTS = {
 }
 
 
+def processor():
+    """The model of the processor."""
+    with open("/proc/cpuinfo", encoding="utf-8") as lines:
+        models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.machine()
+
+
 def machine(servers):
     """The machine, in words that fit any other of its kind."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     system = platform.freedesktop_os_release()
     node = shutil.which("node")
     return {
+        "processor": processor(),
         "cores": os.cpu_count(),
         "memory_gb": round(memory),
         "system": f"{system.get('NAME', 'Linux')} {system.get('VERSION_ID', '')}".strip(),
@@ -82,23 +83,20 @@ def table(results, names, middle, ours):
             mine, value = middle[ours].get(key), middle[name].get(key)
             cells.append(number(value, digits) + ("" if name == ours else ratio(mine, value, more)))
         title = results["about"][name]["title"]
-        rows.append(f"| {'**' + title + '**' if name == ours else title} | " + " | ".join(cells) + " |")
+        rows.append(f"| {'**' + title + '**' if name.startswith('shopfloor') else title} | " + " | ".join(cells) + " |")
+    for mine in (name for name in names if name.startswith("shopfloor")):
+        cells = []
+        for key, _, more, _ in FIGURES:
+            best = best_peer(names, middle, key, more)
+            cells.append(ratio(middle[mine].get(key), best and middle[best][key], more).strip(" ()") or "–")
+        rows.append(f"| *{results['about'][mine]['title']} against the best peer* | " + " | ".join(cells) + " |")
     return rows
 
 
-def verdicts(results, names, middle, ours):
-    """Where ours loses within its class, in plain words."""
-    lines = []
-    for key, heading, more, _ in FIGURES:
-        mine = middle[ours].get(key)
-        better = [n for n in names if n != ours and middle[n].get(key) is not None and mine is not None
-                  and (middle[n][key] > mine) == more and middle[n][key] != mine]
-        if better:
-            best = (max if more else min)(better, key=lambda n: middle[n][key])
-            factor = middle[best][key] / mine if more else mine / middle[best][key]
-            who = ", ".join(results["about"][n]["title"] for n in better)
-            lines.append(f"- {heading}: behind {who}; the best is {factor:.1f} × better.")
-    return lines or ["- Nowhere in this class."]
+def best_peer(names, middle, key, more):
+    """The peer that is best at this."""
+    peers = [name for name in names if not name.startswith("shopfloor") and middle[name].get(key) is not None]
+    return (max if more else min)(peers, key=lambda name: middle[name][key]) if peers else None
 
 
 def ours_of(names):
@@ -112,18 +110,19 @@ def write(docs, results):
     (docs / "benchmarks").mkdir(parents=True, exist_ok=True)
     middle = {name: medians(rounds) for name, rounds in results["systems"].items() if rounds}
     box = results["machine"]
-    out = (Path(__file__).resolve().parent.parent / "benchmarks.head.md").read_text().splitlines()
+    out = (HERE / "benchmarks.head.md").read_text().splitlines()
     settings = {"postgres": POSTGRES_SETTINGS, "redis": REDIS_SETTINGS}
     shown = {which: ", ".join(f"`{k}={v}`" for k, v in all_.items() if v and "preload" not in k)
              for which, all_ in settings.items()}
     out += [
         "", "## The machine and the rules", "",
-        f"{box['cores']} cores, {box['memory_gb']} GB, {box['system']}, Linux {box['kernel']}; PostgreSQL "
+        f"{box['processor']}, {box['cores']} cores, {box['memory_gb']} GB, {box['system']}, Linux {box['kernel']}; PostgreSQL "
         f"{box['postgres']}, Redis {box['redis']}, Python {box['python']}, Node {box['node']}. Medians of "
         f"{results['rounds']} rounds in one session, the systems in turn; the load average before the session was "
         f"{box['load_before']}. Figures of different machines or sessions must not be compared; ratios within one may.", "",
         f"PostgreSQL: {shown['postgres']}. Redis: {shown['redis']}. Worker slots: {SLOTS} for everybody.",
-        "", "In brackets: how many times better Shopfloor is (below 1: worse).",
+        "", "In brackets beside a peer: how many times better Shopfloor's first row of the table is (below 1: worse). The row "
+        "*against the best peer* compares with the best peer of each column, whoever that is.",
     ]
     for durability, meaning in CLASSES.items():
         names = [name for name in middle if results["about"][name]["durability"] == durability]
@@ -135,19 +134,19 @@ def write(docs, results):
         if ours and ours not in names:
             out += ["For scale, the first row is Shopfloor in its own, stricter class.", ""]
         out += table(results, listed, middle, ours or names[0])
-        if ours in names:
-            out += ["", "Where Shopfloor is behind:", "", *verdicts(results, names, middle, ours)]
     out += ["", "## The floor", ""]
     floors = {key: statistics.median(values) for key, values in results["floors"].items() if values}
     out += [f"- Redis: {number(floors.get('redis'), 0)} jobs/s as one script of four commands each, 16 clients.",
             f"- PostgreSQL: {number(floors.get('postgres'), 0)} jobs/s as three durable transactions each (insert, claim, "
             "delete), 16 clients."]
-    for name, figures in results.get("ours", {}).items():
-        out += ["", f"## {results['about'][name]['title']} alone", "", *alone(figures)]
+    out += alone(results)
+    out += ["", "## Bars", "", *bars_met(results, middle)]
+    out += ["", "## What the limit is", "", *(HERE / "benchmarks.limits.md").read_text().splitlines()]
     out += ["", "## How each was run", ""]
     out += [f"- **{about['title']}**: {about['note']}; {results_backlog(results, name)} jobs"
             + (f", bulk calls of {about['bulk']}." if about["bulk"] else ", no bulk call.")
             for name, about in results["about"].items() if name in middle]
+    out += [f"- Not measured, {name}: {why}" for name, why in results.get("missing", {}).items()]
     for failure in results["failed"]:
         out.append(f"- Failed: {failure['system']}, round {failure['round']}: {failure['why'].splitlines()[0]}")
     out += ["", "## Plots", ""]
@@ -160,15 +159,30 @@ def write(docs, results):
     (docs / "benchmarks.md").write_text("\n".join(out) + "\n")
 
 
-def alone(figures):
+def alone(results):
     """What only Shopfloor was asked."""
-    rescue = figures["rescue"]
-    lines = [f"- From the death (`kill -9`) of a worker to the new start of what it held: p50 {rescue['p50_s']:.1f} s, "
-             f"p99 {rescue['p99_s']:.1f} s ({rescue['orders']} orders).", "",
-             "| backlog | submit, in bulk /s | claim p50, ms | claim p99, ms |", "|---|---|---|---|"]
-    for row in figures["growth"]:
-        lines.append(f"| {row['backlog']:,} | {row['submit_bulk']:,.0f} | {row['claim_p50_ms']:.2f} | "
-                     f"{row['claim_p99_ms']:.2f} |")
+    lines = []
+    ours = results.get("ours", {})
+    for name, figures in ours.items():
+        if "rescue" in figures:
+            rescue = figures["rescue"]
+            lines += [f"- {results['about'][name]['title']}: p50 {rescue['p50_s']:.1f} s, p99 {rescue['p99_s']:.1f} s "
+                      f"({rescue['orders']} orders)."]
+    if lines:
+        lines = ["", "## From the death of a worker (`kill -9`) to the new start of what it held", "", *lines]
+    rows = [row for figures in ours.values() for row in figures.get("growth", [])]
+    if rows:
+        lines += ["", "## As the backlog grows", "",
+                  "One record, filled by bulk submission of four clients and claimed from by both queues (one order at a time, each "
+                  "handed back). Redis per order is the growth of `used_memory`. FLUSHALL comes while one worker claims "
+                  "without a break: *goes on* is the first claim without Redis, *pause* the longest stretch without a claim "
+                  "until Redis has been filled again from the record, *complete* when dispatch is back on it.", "",
+                  "| backlog | submit /s | claim p50 / p99, Redis, ms | claim p50 / p99, SQL, ms | Redis per order, bytes | "
+                  "FLUSHALL: goes on, s | pause, s | complete, s |", "|---|---|---|---|---|---|---|---|"]
+        lines += [f"| {row['backlog']:,} | {row['submit_bulk']:,.0f} | {row['redis_claim_p50_ms']:.2f} / "
+                  f"{row['redis_claim_p99_ms']:.2f} | {row['sql_claim_p50_ms']:.2f} / {row['sql_claim_p99_ms']:.2f} | "
+                  f"{row['bytes_per_order']:.0f} | {row['flush_resumed_s']:.2f} | {row['flush_pause_s']:.2f} | "
+                  f"{row['flush_complete_s']:.1f} |" for row in rows]
     return lines
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .install import RUST_PEERS
+
 HERE = Path(__file__).resolve().parent.parent
 
 #: What a confirmed job survives; systems are compared within a class.
@@ -10,6 +12,17 @@ CLASSES = {
     "disk": "PostgreSQL, every commit flushed to disk before it is confirmed",
     "second": "Redis, append-only file flushed every second: a crash loses up to one second of confirmed jobs",
 }
+
+#: What is compared: key, heading, whether more is better, digits.
+FIGURES = [
+    ("enqueue_single", "submit, one by one /s", True, 0),
+    ("enqueue_bulk", "submit, in bulk /s", True, 0),
+    ("work", "claim + complete /s", True, 0),
+    ("idle_p50_ms", "idle p50, ms", False, 2),
+    ("idle_p99_ms", "idle p99, ms", False, 2),
+    ("load_p50_ms", "70 % load p50, ms", False, 2),
+    ("load_p99_ms", "70 % load p99, ms", False, 2),
+]
 
 
 @dataclass
@@ -38,6 +51,11 @@ class System:
     environment: dict = field(default_factory=dict)
     note: str = ""
 
+    @property
+    def is_ours(self):
+        """Whether it is Shopfloor."""
+        return self.name.startswith("shopfloor")
+
 
 def python(cache, name):
     """The driver of a Python peer, run by the interpreter of its own environment."""
@@ -55,12 +73,18 @@ def systems(cache, binaries):
         System("shopfloor-redis", "Shopfloor, Redis queue", "postgres", "disk", rust["ours"], 8, 500, with_redis=True,
                options=["--queue", "redis"], worker_options=["--prefetch", "48"],
                note="the same record; Redis ranks ids and wakes workers, projects take turns"),
+        System("shopfloor-queue", "Shopfloor, Redis dispatch alone", "redis", "second", rust["ours"], 64, 500,
+               options=["--queue", "redis-alone"], worker_options=["--prefetch", "112"],
+               note="no record and no SQL: the same moves (publish, claim, wake-up, release), the payload in a hash beside "
+                    "them, written in the publishing call, fetched once per batch, deleted at completion; leases, epochs and "
+                    "attempts are the record's, so an order is lost when its process dies"),
         System("graphile-worker", "graphile_worker (Rust)", "postgres", "disk", rust["graphile-worker"], 16, 500,
                note="local queue of 100, completions batched for 5 ms; finished jobs are deleted"),
         System("apalis-postgres", "apalis-postgres", "postgres", "disk", rust["apalis-postgres"], 16, 500,
                note="batches of 64, no locks, no results, LISTEN plus a poll of 100 ms"),
-        System("apalis-redis", "apalis-redis", "redis", "second", rust["apalis-redis"], 32, 500,
-               note="batches of 64, no locks, no results, poll of 10 ms"),
+        System("apalis-redis", "apalis-redis", "redis", "second", rust["apalis-redis"], 7, 500,
+               note="batches of 64, no locks, no results, poll of 10 ms; its worker ends with an error when it finds a longer "
+                    "backlog than about 8,000 (`too many results to unpack`)"),
         System("bullmq", "BullMQ", "redis", "second", ["node", str(HERE / "peers/node/drive_bullmq.mjs")], 16, 500,
                processes=2, environment=node, note="2 processes with concurrency 8, removeOnComplete"),
         System("sidekiq", "Sidekiq 6.4", "redis", "second", ["ruby", str(HERE / "peers/ruby/drive_sidekiq.rb")], 16,
@@ -80,4 +104,4 @@ def systems(cache, binaries):
     ]
 
 
-RUST = ["ours", "graphile-worker", "apalis-postgres", "apalis-redis"]
+RUST = ["ours", *RUST_PEERS]

@@ -4,6 +4,7 @@
 //! written, the input is read from the record, every write carries the epoch. Only pipeline and sandbox are left out, for
 //! the job does nothing.
 
+mod alone;
 mod claims;
 mod fleet;
 mod queue;
@@ -11,16 +12,25 @@ mod submit;
 
 use anyhow::{Result, bail};
 use shopfloor_bench_kit::Args;
+use tokio::runtime::Builder;
 
-#[tokio::main]
-async fn main() -> Result<()> {
+fn main() -> Result<()> {
     let args = Args::parse()?;
-    match args.command.as_str() {
-        "setup" => queue::open(&args).await.map(drop),
-        "enqueue" => submit::enqueue(&args).await,
-        "paced" => submit::paced(&args).await,
-        "claims" => claims::measure(&args).await,
-        "worker" => fleet::worker(&args).await,
-        other => bail!("unknown command `{other}`"),
-    }
+    let alone = args.text_or("queue", "sql") == "redis-alone";
+    // Without a record there is one connection and next to nothing to compute: a second thread would only pass it about.
+    let mut runtime = if alone { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    runtime.enable_all().build()?.block_on(async {
+        if alone {
+            return alone::run(&args).await;
+        }
+        match args.command.as_str() {
+            "setup" => queue::open(&args).await?.0.close().await.map_err(Into::into),
+            "enqueue" => submit::enqueue(&args).await,
+            "paced" => submit::paced(&args).await,
+            "through" => claims::through(&args).await,
+            "claims" => claims::measure(&args).await,
+            "worker" => fleet::worker(&args).await,
+            other => bail!("unknown command `{other}`"),
+        }
+    })
 }

@@ -39,14 +39,17 @@ pub(crate) async fn enqueue(args: &Args) -> Result<()> {
         }
         Ok(())
     })
-    .await
+    .await?;
+    // The last calls to sleeping workers are sent by then.
+    Ok(store.close().await?)
 }
 
 /// `--n` tasks, one by one, `--rate` a second.
 pub(crate) async fn paced(args: &Args) -> Result<()> {
     let (store, queue) = queue::open(args).await?;
     let (n, rate) = (args.number("n")?, args.text("rate")?.parse()?);
-    shopfloor_bench_kit::timed(n, shopfloor_bench_kit::paced(n, rate, || submit(&store, &*queue, 1))).await
+    shopfloor_bench_kit::timed(n, shopfloor_bench_kit::paced(n, rate, || submit(&store, &*queue, 1))).await?;
+    Ok(store.close().await?)
 }
 
 async fn submit(store: &Store, queue: &dyn Queue, n: u64) -> Result<()> {

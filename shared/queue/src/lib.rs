@@ -18,7 +18,7 @@ mod looks;
 mod redis;
 mod sql;
 
-pub use redis::{Fairness, RedisQueue, RedisSettings, RedisUrlError};
+pub use redis::{Chosen, Dispatch, Fairness, Look, RedisQueue, RedisSettings, RedisUrlError};
 pub use sql::SqlQueue;
 
 /// How far a queue was from the record, and what was done about it.

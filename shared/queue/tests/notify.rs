@@ -31,6 +31,21 @@ fn a_submission_of_another_process_wakes_this_one() {
     });
 }
 
+/// A command that submits and ends: its store is closed right after the commit, with the call to others still pending.
+#[test]
+fn a_submission_wakes_others_even_when_its_process_ends_at_once() {
+    run(async {
+        let bench = Bench::sql(Backend::Postgres).await;
+        for _ in 0..10 {
+            let elsewhere = bench.store.reopen().await;
+            let mut ear = bench.store.orders_bell().ear();
+            tasks::submit(&elsewhere, new_task("the last word"), T0).await.expect("submitting");
+            elsewhere.close().await.expect("closing");
+            soon("the call", ear.heard()).await;
+        }
+    });
+}
+
 #[test]
 fn a_delayed_order_of_another_process_is_waited_for() {
     run(async {

@@ -5,6 +5,7 @@
 //! everybody who waits for a bell also looks by himself now and then.
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -27,6 +28,8 @@ const TEST_LINE_TIMEOUT: Duration = Duration::from_secs(5);
 const RELAYED_EVERY: Duration = Duration::from_millis(200);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// At the end, the calls that are still to be sent may take this long.
+const LAST_CALLS: Duration = Duration::from_secs(1);
 
 /// The two bells of a store and what is still to be told to other processes.
 #[derive(Debug, Clone, Default)]
@@ -80,26 +83,46 @@ impl Bells {
 /// Starts sending and listening until `stop`.
 pub(crate) fn start(pool: PgPool, bells: Bells, tasks: &TaskTracker, stop: &CancellationToken) {
     let me = Uuid::now_v7().simple().to_string();
-    tasks.spawn(stop.clone().run_until_cancelled_owned(send(pool.clone(), bells.clone(), me.clone())));
+    tasks.spawn(send(pool.clone(), bells.clone(), me.clone(), stop.clone()));
     tasks.spawn(stop.clone().run_until_cancelled_owned(listen(pool, bells, me)));
 }
 
-/// Sends what is pending; calls that come while one is on its way go out together.
-async fn send(pool: PgPool, bells: Bells, me: String) {
+/// Sends what is pending; calls that come while one is on its way go out together. What is pending at `stop` is sent as
+/// well: a process that submits and ends has told nobody yet.
+async fn send(pool: PgPool, bells: Bells, me: String, stop: CancellationToken) {
     let mut relayed = bells.pending.relayed.subscribe();
     loop {
-        // Returns at once unless there is a relay; the sender lives as long as the bells.
-        let _ = tokio::time::timeout(RELAYED_EVERY, relayed.wait_for(|relayed| !relayed)).await;
-        bells.pending.any.notified().await;
-        for (flag, bell) in [(&bells.pending.orders, "orders"), (&bells.pending.events, "events")] {
-            if !flag.swap(false, Ordering::AcqRel) {
-                continue;
-            }
-            let sent =
-                sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(format!("{bell} {me}")).execute(&pool).await;
-            if let Err(error) = sent {
-                tracing::warn!(error = &error as &dyn std::error::Error, "Other processes could not be woken");
-            }
+        let called = async {
+            // Returns at once unless there is a relay; the sender lives as long as the bells.
+            let _ = tokio::time::timeout(RELAYED_EVERY, relayed.wait_for(|relayed| !relayed)).await;
+            bells.pending.any.notified().await;
+        };
+        let going_on = stop.run_until_cancelled(called).await.is_some();
+        let mut calls = pin!(send_pending(&pool, &bells, &me));
+        if going_on && stop.run_until_cancelled(&mut calls).await.is_some() {
+            continue;
+        }
+        let last = async {
+            calls.await;
+            // What came while those were on their way.
+            send_pending(&pool, &bells, &me).await;
+        };
+        if tokio::time::timeout(LAST_CALLS, last).await.is_err() {
+            tracing::warn!("Other processes could not be woken before the end");
+        }
+        return;
+    }
+}
+
+async fn send_pending(pool: &PgPool, bells: &Bells, me: &str) {
+    for (flag, bell) in [(&bells.pending.orders, "orders"), (&bells.pending.events, "events")] {
+        if !flag.swap(false, Ordering::AcqRel) {
+            continue;
+        }
+        let sent =
+            sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(format!("{bell} {me}")).execute(pool).await;
+        if let Err(error) = sent {
+            tracing::warn!(error = &error as &dyn std::error::Error, "Other processes could not be woken");
         }
     }
 }

@@ -67,6 +67,6 @@ pub(super) fn rooms(rooms: &[ProjectRoom]) -> Vec<Vec<u8>> {
 }
 
 /// The arguments of the release move.
-pub(super) fn project_and_order(in_project: ProjectId, id: OrderId) -> Vec<Vec<u8>> {
-    vec![project(in_project), order(id)]
+pub(super) fn ended(orders: &[(ProjectId, OrderId)]) -> Vec<Vec<u8>> {
+    orders.iter().flat_map(|(of, id)| [project(*of), order(*id)]).collect()
 }

@@ -23,6 +23,11 @@ impl Keys {
         format!("{}generation", self.prefix)
     }
 
+    /// What orders bring along where there is no record to keep it.
+    pub(super) fn luggage(&self) -> String {
+        format!("{}luggage", self.prefix)
+    }
+
     /// Where the workers of one process are called.
     pub(super) fn bell(&self, instance: &str) -> String {
         format!("{}bell:{instance}", self.prefix)
@@ -36,7 +41,7 @@ mod tests {
     #[test]
     fn keys_of_a_namespace_share_a_hash_tag() {
         let keys = Keys::new(&Name::DEFAULT);
-        for key in [keys.prefix().to_owned(), keys.generation(), keys.bell("x")] {
+        for key in [keys.prefix().to_owned(), keys.generation(), keys.luggage(), keys.bell("x")] {
             assert!(key.starts_with("shopfloor:{default}:"), "{key}");
         }
     }

@@ -10,7 +10,7 @@ use std::sync::{
 };
 
 use redis::{
-    Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, Script, ServerErrorKind, ToRedisArgs,
+    Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ServerErrorKind, ToRedisArgs,
     aio::MultiplexedConnection,
 };
 use tracing::{debug, warn};
@@ -99,17 +99,32 @@ impl Library {
         prefix: &str,
         arguments: &[Vec<u8>],
     ) -> RedisResult<T> {
+        self.call_after(connection, None, step, prefix, arguments).await
+    }
+
+    /// Makes a move right after another command, in one trip. The command must do no harm when it is repeated.
+    pub(super) async fn call_after<T: FromRedisValue>(
+        &self,
+        connection: &mut MultiplexedConnection,
+        ahead: Option<Cmd>,
+        step: Move,
+        prefix: &str,
+        arguments: &[Vec<u8>],
+    ) -> RedisResult<T> {
         if !self.0.scripts_only.load(Ordering::Relaxed) {
             let call = self.function(step, prefix, arguments);
-            match call.query_async(connection).await {
+            match together(ahead.as_ref(), &call, connection).await {
                 Err(error) if is_missing(&error) => {
                     self.load(connection).await?;
                     if !self.0.scripts_only.load(Ordering::Relaxed) {
-                        return call.query_async(connection).await;
+                        return together(ahead.as_ref(), &call, connection).await;
                     }
                 }
                 outcome => return outcome,
             }
+        }
+        if let Some(ahead) = ahead {
+            ahead.exec_async(connection).await?;
         }
         self.script(step, prefix, arguments, connection).await
     }
@@ -140,6 +155,19 @@ impl Library {
         }
         call.invoke_async(connection).await
     }
+}
+
+/// The answer to `call`, sent in one trip with what goes ahead of it.
+async fn together<T: FromRedisValue>(
+    ahead: Option<&Cmd>,
+    call: &Cmd,
+    connection: &mut MultiplexedConnection,
+) -> RedisResult<T> {
+    let Some(ahead) = ahead else { return call.query_async(connection).await };
+    let mut both = Pipeline::with_capacity(2);
+    both.add_command(ahead.clone()).ignore().add_command(call.clone());
+    let (answer,) = both.query_async(connection).await?;
+    Ok(answer)
 }
 
 /// The server does not know the function: it was emptied with FUNCTION FLUSH, or is another one.

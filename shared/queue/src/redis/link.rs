@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use redis::{AsyncConnectionConfig, Client, FromRedisValue, RedisResult, aio::MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisResult, aio::MultiplexedConnection};
 use shopfloor_domain::{Name, WorkerId, backoff::RetryPolicy};
 use shopfloor_store::{Bell, Ear};
 use tokio::{sync::Notify, time::sleep};
@@ -101,14 +101,41 @@ impl Link {
 
     /// Makes a move; `None` when Redis is not there, which takes the link down.
     pub(super) async fn call<T: FromRedisValue>(&self, step: Move, arguments: &[Vec<u8>]) -> Option<T> {
+        self.call_after(None, step, arguments).await
+    }
+
+    /// As [`Self::call`], right after another command, in one trip.
+    pub(super) async fn call_after<T: FromRedisValue>(
+        &self,
+        ahead: Option<Cmd>,
+        step: Move,
+        arguments: &[Vec<u8>],
+    ) -> Option<T> {
         let mut connection = lock(&self.0.connection).clone()?;
-        match self.0.library.call(&mut connection, step, self.0.keys.prefix(), arguments).await {
+        match self.0.library.call_after(&mut connection, ahead, step, self.0.keys.prefix(), arguments).await {
             Ok(reply) => Some(reply),
             Err(error) => {
                 self.lost(&format!("{step:?}"), &error);
                 None
             }
         }
+    }
+
+    /// Sends a plain command; `None` when Redis is not there, which takes the link down.
+    pub(super) async fn ask<T: FromRedisValue>(&self, doing: &str, command: Cmd) -> Option<T> {
+        let mut connection = lock(&self.0.connection).clone()?;
+        match command.query_async(&mut connection).await {
+            Ok(reply) => Some(reply),
+            Err(error) => {
+                self.lost(doing, &error);
+                None
+            }
+        }
+    }
+
+    /// The names of its keys.
+    pub(super) fn keys(&self) -> &Keys {
+        &self.0.keys
     }
 
     /// Notes that Redis could not be told something: once it is back, it is filled anew.

@@ -11,33 +11,27 @@ use async_trait::async_trait;
 use shopfloor_domain::{Fence, Name, OrderId, Timestamp, WorkerId, backoff::RetryPolicy, order::OrderStatus};
 use shopfloor_store::{
     Result, Store,
-    orders::{self, ClaimRequest, ClaimedOrder, Order, Place, ProjectRoom, QueueDepth, Renewed, Rescued, Verdict},
+    orders::{self, ClaimRequest, ClaimedOrder, Order, Place, QueueDepth, Renewed, Rescued, Verdict},
     queues,
 };
-use tokio::time::{Instant, sleep_until, timeout_at};
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::{Drift, Queue, SqlQueue, looks::Looks};
 
 mod arguments;
 mod claim;
+mod dispatch;
 mod keys;
 mod library;
 mod link;
 mod reconcile;
 mod url;
 
+pub use dispatch::{Chosen, Dispatch, Look};
 pub use url::RedisUrlError;
 
-use claim::Look;
-use library::{Library, Move, bytes};
-use link::Link;
+use library::{Move, bytes};
 use reconcile::Sweep;
 
-/// How long a worker sleeps at most before it looks again, whatever it was told: its place among those that wait ages.
-const LONGEST_BLOCK: Duration = Duration::from_secs(5);
-/// Orders published in one call: a bounded piece of the server's time.
-const BATCH: usize = 500;
 /// Delayed orders moved in one call.
 const PROMOTED: u32 = 500;
 
@@ -77,11 +71,9 @@ pub struct RedisSettings {
 pub struct RedisQueue {
     store: Store,
     sql: SqlQueue,
-    link: Link,
-    fairness: Fairness,
+    dispatch: Dispatch,
     looks: Looks<Look>,
     sweep: Arc<Sweep>,
-    _keeper: Arc<AbortOnDropHandle<()>>,
 }
 
 impl RedisQueue {
@@ -91,58 +83,15 @@ impl RedisQueue {
     /// # Errors
     /// [`RedisUrlError`] for a URL that cannot be used.
     pub fn connect(store: Store, settings: &RedisSettings) -> std::result::Result<Self, RedisUrlError> {
-        let link = Link::new(url::client(&settings.url)?, &settings.namespace, Library::new());
-        let keeper = AbortOnDropHandle::new(tokio::spawn(link.clone().keep()));
-        Ok(Self {
-            sql: SqlQueue::new(store.clone()),
-            store,
-            link,
-            fairness: settings.fairness,
-            looks: Looks::default(),
-            sweep: Arc::default(),
-            _keeper: Arc::new(keeper),
-        })
-    }
-
-    /// Publishes orders; `None` when Redis could not be told, otherwise how many it did not know.
-    async fn publish_places(&self, places: &[Place], now: Timestamp) -> Option<u64> {
-        let mut added = 0;
-        for batch in places.chunks(BATCH) {
-            match self.link.call::<(u8, u64)>(Move::Publish, &arguments::publish(batch, now)).await {
-                Some((_, new)) => added += new,
-                None => {
-                    self.link.doubt();
-                    return None;
-                }
-            }
-        }
-        Some(added)
-    }
-
-    async fn note_rooms(&self, rooms: &[ProjectRoom]) {
-        let _ = self.link.call::<redis::Value>(Move::Room, &arguments::rooms(rooms)).await;
-    }
-
-    async fn note_pause(&self, queue: &Name, paused: bool) {
-        let arguments = [bytes(queue.as_str()), bytes(u8::from(paused))];
-        if self.link.call::<redis::Value>(Move::Pause, &arguments).await.is_none() {
-            self.link.doubt();
-        }
-    }
-
-    /// Lets everybody go to the record until Redis has been filled anew.
-    async fn doubt(&self) {
-        if self.link.call::<redis::Value>(Move::Complete, &[Vec::new()]).await.is_none() {
-            self.link.doubt();
-        }
+        let dispatch = Dispatch::connect(settings)?;
+        Ok(Self { sql: SqlQueue::new(store.clone()), store, dispatch, looks: Looks::default(), sweep: Arc::default() })
     }
 
     /// Tells Redis what became of an order that was claimed.
     async fn moved_on(&self, order: &Order, now: Timestamp) {
-        let released = arguments::project_and_order(order.project_id, order.id);
-        let _ = self.link.call::<redis::Value>(Move::Release, &released).await;
+        let _ = self.dispatch.release(&[(order.project_id, order.id)]).await;
         if order.status == OrderStatus::Queued {
-            self.publish_places(&[Place::from(order)], now).await;
+            self.dispatch.publish(&[Place::from(order)], now).await;
         }
     }
 }
@@ -150,11 +99,11 @@ impl RedisQueue {
 #[async_trait]
 impl Queue for RedisQueue {
     fn mode(&self) -> &'static str {
-        if self.link.is_complete() { "redis" } else { self.sql.mode() }
+        if self.dispatch.link.is_complete() { "redis" } else { self.sql.mode() }
     }
 
     fn degraded(&self) -> Option<&'static str> {
-        match (self.link.is_up(), self.link.is_complete()) {
+        match (self.dispatch.link.is_up(), self.dispatch.link.is_complete()) {
             (true, true) => None,
             (true, false) => Some("Redis is being filled from the record; until then dispatch goes straight from it"),
             (false, _) => Some("Redis is away; dispatch goes straight from the record"),
@@ -165,17 +114,17 @@ impl Queue for RedisQueue {
         if ids.is_empty() {
             return Ok(());
         }
-        if !self.link.is_up() {
-            self.link.doubt();
+        if !self.dispatch.link.is_up() {
+            self.dispatch.link.doubt();
             return self.sql.publish(ids, now).await;
         }
         match orders::places(&self.store, ids).await {
             Ok(places) => {
-                self.publish_places(&places, now).await;
+                self.dispatch.publish(&places, now).await;
                 Ok(())
             }
             Err(error) => {
-                self.doubt().await;
+                self.dispatch.doubt().await;
                 Err(error)
             }
         }
@@ -195,7 +144,7 @@ impl Queue for RedisQueue {
 
     async fn claim(&self, request: &ClaimRequest, now: Timestamp) -> Result<Vec<ClaimedOrder>> {
         self.looks.take(request.worker_id);
-        if self.link.is_up()
+        if self.dispatch.link.is_up()
             && let Some(claimed) = self.claim_chosen(request, now).await?
         {
             return Ok(claimed);
@@ -207,21 +156,7 @@ impl Queue for RedisQueue {
         let Some(mut look) = self.looks.take(request.worker_id) else {
             return self.sql.wait(request, timeout).await;
         };
-        let deadline = Instant::now() + timeout.min(LONGEST_BLOCK);
-        let due = async {
-            match look.due {
-                Some(due) => sleep_until(due).await,
-                None => std::future::pending().await,
-            }
-        };
-        let called = async {
-            tokio::select! {
-                () = look.ear.heard() => {}
-                () = due => {}
-            }
-        };
-        // The timeout is a normal end: the caller looks again either way.
-        let _ = timeout_at(deadline, called).await;
+        look.wait(timeout).await;
     }
 
     async fn renew(&self, worker: WorkerId, held: &[Fence], lease: Duration, now: Timestamp) -> Result<Vec<Renewed>> {
@@ -243,7 +178,8 @@ impl Queue for RedisQueue {
     }
 
     async fn promote(&self, now: Timestamp) -> Result<Option<Timestamp>> {
-        let moved: Option<(u8, u64, String)> = self.link.call(Move::Promote, &[bytes(now.0), bytes(PROMOTED)]).await;
+        let moved: Option<(u8, u64, String)> =
+            self.dispatch.link.call(Move::Promote, &[bytes(now.0), bytes(PROMOTED)]).await;
         match moved {
             Some((1, _, due)) => Ok(due.parse::<f64>().ok().map(|ms| Timestamp(ms as i64))),
             _ => self.sql.promote(now).await,
@@ -253,20 +189,20 @@ impl Queue for RedisQueue {
     async fn withdraw(&self, ids: &[OrderId]) -> Result<()> {
         for id in ids {
             let place = Place::from(&orders::get(&self.store, *id).await?);
-            let _ = self.link.call::<redis::Value>(Move::Withdraw, &arguments::withdraw(&[place])).await;
+            let _ = self.dispatch.withdraw(&[place]).await;
         }
         Ok(())
     }
 
     async fn pause(&self, queue: &Name, by: &str, now: Timestamp) -> Result<()> {
         queues::pause(&self.store, queue, by, now).await?;
-        self.note_pause(queue, true).await;
+        self.dispatch.note_pause(queue, true).await;
         Ok(())
     }
 
     async fn resume(&self, queue: &Name, by: &str, now: Timestamp) -> Result<()> {
         self.sql.resume(queue, by, now).await?;
-        self.note_pause(queue, false).await;
+        self.dispatch.note_pause(queue, false).await;
         Ok(())
     }
 

@@ -13,10 +13,7 @@ use shopfloor_store::{
 };
 use tracing::{info, warn};
 
-use super::{
-    RedisQueue,
-    library::{Move, bytes},
-};
+use super::RedisQueue;
 use crate::Drift;
 
 /// Orders read from the record at once while filling Redis.
@@ -44,7 +41,7 @@ impl Sweep {
 impl RedisQueue {
     /// One pass: fills a queue that is not complete; otherwise looks at both ends of it and at one more page.
     pub(super) async fn reconcile_once(&self, now: Timestamp) -> Result<Drift> {
-        let Some((server, generation)) = self.link.generations().await else { return Ok(Drift::default()) };
+        let Some((server, generation)) = self.dispatch.link.generations().await else { return Ok(Drift::default()) };
         if generation.as_deref() != Some(server.as_str()) {
             return self.fill(&server, now).await;
         }
@@ -56,8 +53,8 @@ impl RedisQueue {
         ] {
             // What has come due just now may be on its way to Redis; it is published, and not counted as drift.
             let (settled, fresh): (Vec<_>, Vec<_>) = places.into_iter().partition(|place| place.run_at + SETTLED < now);
-            missing += self.publish_places(&settled, now).await.unwrap_or(0);
-            self.publish_places(&fresh, now).await;
+            missing += self.dispatch.publish(&settled, now).await.unwrap_or(0);
+            self.dispatch.publish(&fresh, now).await;
         }
         if missing > 0 {
             warn!(missing, "Redis did not know of queued orders; published them");
@@ -75,25 +72,21 @@ impl RedisQueue {
     /// that is queued while this runs is published by whoever queued it.
     async fn fill(&self, server: &str, now: Timestamp) -> Result<Drift> {
         // In doubt until the end: the mark of another server may have come with its data.
-        let Some(doubts) = self.link.call::<u64>(Move::Complete, &[Vec::new()]).await else {
-            return Ok(Drift::default());
-        };
+        let Some(doubts) = self.dispatch.open_doubt().await else { return Ok(Drift::default()) };
         for queue in queues::list(&self.store).await? {
-            self.note_pause(&queue.name, queue.paused_at.is_some()).await;
+            self.dispatch.note_pause(&queue.name, queue.paused_at.is_some()).await;
         }
         let (mut missing, mut after) = (0, None);
         loop {
             let places = orders::queued_after(&self.store, after, PAGE).await?;
             let Some(last) = places.last() else { break };
             after = Some(cursor(last));
-            match self.publish_places(&places, now).await {
+            match self.dispatch.publish(&places, now).await {
                 Some(added) => missing += added,
                 None => return Ok(Drift { missing, filled: false }),
             }
         }
-        let declared = [bytes(server), bytes(doubts)];
-        let filled = self.link.call::<u64>(Move::Complete, &declared).await == Some(1);
-        self.link.note_complete(filled);
+        let filled = self.dispatch.settle_doubt(server, doubts).await;
         info!(published = missing, filled, "Filled Redis from the record");
         Ok(Drift { missing, filled })
     }

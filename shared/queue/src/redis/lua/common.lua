@@ -15,6 +15,7 @@
 --   waiting               ZSET    worker that waits -> since when, in Redis' own seconds
 --   wants                 HASH    worker that waits -> `instance queues capabilities`
 --   bell:<instance>       LIST    workers of that process to be woken
+--   luggage               HASH    order -> what it brings along; only where there is no record (no move touches it)
 --
 -- The record is the truth and checks every claim: a wrong entry costs a look, never an order.
 
@@ -39,15 +40,14 @@ local function set_head(p, class, project)
   return false
 end
 
--- Puts an order into its lane. Returns whether it was not there before.
-local function put_ready(p, class, project, order, score)
-  local new = redis.call('ZADD', ready_key(p, class, project), score, order) == 1
-  if new then
-    if redis.call('ZADD', p .. 'heads:' .. class, 'LT', score, project) == 1 then
-      redis.call('SADD', p .. 'classes', class)
-    end
-  else
-    set_head(p, class, project) -- its score may have grown
+-- Puts orders into their lane: `entries` is score, order, score, order, …; `lowest` the lowest of the scores. Returns how many
+-- were not there before.
+local function put_ready(p, class, project, key, entries, lowest)
+  local new = redis.call('ZADD', key, unpack(entries))
+  if new * 2 < #entries then
+    set_head(p, class, project) -- the score of one that was there may have grown
+  elseif redis.call('ZADD', p .. 'heads:' .. class, 'LT', lowest, project) == 1 then
+    redis.call('SADD', p .. 'classes', class)
   end
   return new
 end
@@ -69,8 +69,8 @@ end
 
 -- Wakes the worker that waits longest among those that may run the class. Returns whether there was one.
 local function ring(p, class)
-  local now = tonumber(redis.call('TIME')[1])
   local waiting = redis.call('ZRANGE', p .. 'waiting', 0, MAX_WAITING - 1, 'WITHSCORES')
+  local now = #waiting > 0 and tonumber(redis.call('TIME')[1])
   for i = 1, #waiting, 2 do
     local worker = waiting[i]
     local wants = redis.call('HGET', p .. 'wants', worker)
@@ -99,7 +99,7 @@ local function promote_due(p, now, most)
     redis.call('HDEL', p .. 'delayed:at', order)
     if at then
       local score, project, class = string.match(at, '^(%S+) (%S+) (.*)$')
-      put_ready(p, class, project, order, score)
+      put_ready(p, class, project, ready_key(p, class, project), {score, order}, score)
       classes[#classes + 1] = class
     end
   end
