@@ -60,7 +60,12 @@ pub(super) fn rooms(rooms: &[ProjectRoom]) -> Vec<Vec<u8>> {
     let mut arguments = Vec::new();
     for room in rooms {
         let limit = room.limit.map(bytes).unwrap_or_default();
-        arguments.extend([project(room.project), limit, bytes(room.held.len())]);
+        arguments.extend([project(room.project), limit]);
+        arguments.extend(match room.pace {
+            Some(pace) => [bytes(pace.interval_us()), bytes(pace.burst()), bytes(room.spent_until.unwrap_or(0))],
+            None => [Vec::new(), Vec::new(), Vec::new()],
+        });
+        arguments.push(bytes(room.held.len()));
         arguments.extend(room.held.iter().map(|id| order(*id)));
     }
     arguments

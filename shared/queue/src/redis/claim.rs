@@ -34,7 +34,7 @@ impl RedisQueue {
             let in_question = !chosen.full.is_empty() || (chosen.ids.is_empty() && !chosen.paused.is_empty());
             if in_question && !verified {
                 verified = true;
-                if self.verify(&chosen).await? {
+                if self.verify(&chosen, now).await? {
                     self.give_back(&chosen.ids, now).await?;
                     continue;
                 }
@@ -62,12 +62,12 @@ impl RedisQueue {
     }
 
     /// Holds what kept lanes back against the record, and corrects Redis. Whether anything was wrong.
-    async fn verify(&self, chosen: &Chosen) -> Result<bool> {
+    async fn verify(&self, chosen: &Chosen, now: Timestamp) -> Result<bool> {
         let mut wrong = false;
         if !chosen.full.is_empty() {
             let projects: Vec<_> = chosen.full.iter().copied().collect();
             let rooms = orders::rooms(&self.store, &projects).await?;
-            wrong = rooms.iter().any(|room| room.limit.is_none_or(|limit| room.held.len() < limit as usize));
+            wrong = rooms.iter().any(|room| room.is_free(now));
             if wrong {
                 self.dispatch.note_rooms(&rooms).await;
             }

@@ -8,7 +8,9 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use shopfloor_domain::{Fence, Name, OrderId, Timestamp, WorkerId, backoff::RetryPolicy, order::OrderStatus};
+use shopfloor_domain::{
+    Fence, Name, OrderId, Timestamp, WorkerId, backoff::RetryPolicy, machine::Machine as _, order::OrderStatus,
+};
 use shopfloor_store::{
     Result, Store,
     orders::{self, ClaimRequest, ClaimedOrder, Order, Place, QueueDepth, Renewed, Rescued, Verdict},
@@ -23,6 +25,7 @@ mod dispatch;
 mod keys;
 mod library;
 mod link;
+mod publisher;
 mod reconcile;
 mod url;
 
@@ -30,6 +33,7 @@ pub use dispatch::{Chosen, Dispatch, Look};
 pub use url::RedisUrlError;
 
 use library::{Move, bytes};
+use publisher::{News, Publisher};
 use reconcile::Sweep;
 
 /// Delayed orders moved in one call.
@@ -72,6 +76,7 @@ pub struct RedisQueue {
     store: Store,
     sql: SqlQueue,
     dispatch: Dispatch,
+    publisher: Publisher,
     looks: Looks<Look>,
     sweep: Arc<Sweep>,
 }
@@ -84,11 +89,21 @@ impl RedisQueue {
     /// [`RedisUrlError`] for a URL that cannot be used.
     pub fn connect(store: Store, settings: &RedisSettings) -> std::result::Result<Self, RedisUrlError> {
         let dispatch = Dispatch::connect(settings)?;
-        Ok(Self { sql: SqlQueue::new(store.clone()), store, dispatch, looks: Looks::default(), sweep: Arc::default() })
+        Ok(Self {
+            sql: SqlQueue::new(store.clone()),
+            store,
+            publisher: Publisher::start(dispatch.clone()),
+            dispatch,
+            looks: Looks::default(),
+            sweep: Arc::default(),
+        })
     }
 
     /// Tells Redis what became of an order that was claimed.
     async fn moved_on(&self, order: &Order, now: Timestamp) {
+        if order.status.is_final() {
+            return self.publisher.tell(News::Over(order.project_id, order.id)).await;
+        }
         let _ = self.dispatch.release(&[(order.project_id, order.id)]).await;
         if order.status == OrderStatus::Queued {
             self.dispatch.publish(&[Place::from(order)], now).await;
@@ -134,11 +149,11 @@ impl Queue for RedisQueue {
         if places.is_empty() {
             return Ok(());
         }
-        if !self.link.is_up() {
-            self.link.doubt();
+        if !self.dispatch.link.is_up() {
+            self.dispatch.link.doubt();
             return self.sql.publish_new(places, now).await;
         }
-        self.publish_places(places, now).await;
+        self.publisher.tell(News::Queued(places.to_vec(), now)).await;
         Ok(())
     }
 

@@ -13,12 +13,20 @@ local queues, caps, fair = ARGV[5], ARGV[6], ARGV[7] == 'fair'
 if redis.call('EXISTS', p .. 'generation') == 0 then return {0, {}, '', {}, {}} end
 local promoted = promote_due(p, now, MAX_PROMOTED)
 
--- How many more orders a project may run; false when it has no limit.
-local rooms = {}
+-- How many more orders a project may start now; false when it has no limit.
+local rooms, paces = {}, {}
 local function room(project)
   if rooms[project] == nil then
     local most = redis.call('HGET', p .. 'limits', project)
-    rooms[project] = most and tonumber(most) - redis.call('SCARD', p .. 'held:' .. project)
+    local left = most and tonumber(most) - redis.call('SCARD', p .. 'held:' .. project)
+    local pace = redis.call('HGET', p .. 'paces', project)
+    if pace then
+      local interval, burst, spent = string.match(pace, '^(%S+) (%S+) (%S+)$')
+      pace = {interval = tonumber(interval), burst = tonumber(burst), spent = math.max(tonumber(spent), now * 1000)}
+      local starts = math.floor((pace.burst * pace.interval - (pace.spent - now * 1000)) / pace.interval)
+      left, paces[project] = left and math.min(left, starts) or starts, pace
+    end
+    rooms[project] = left
   end
   return rooms[project]
 end
@@ -99,7 +107,14 @@ while #orders < limit and #lanes > 0 do
   for _, order in ipairs(taken) do orders[#orders + 1] = order end
   if left then
     -- The place is taken from here on, or others would choose for it meanwhile; the record corrects what it refuses.
-    if #taken > 0 then redis.call('SADD', p .. 'held:' .. lane.project, unpack(taken)) end
+    if #taken > 0 and redis.call('HEXISTS', p .. 'limits', lane.project) == 1 then
+      redis.call('SADD', p .. 'held:' .. lane.project, unpack(taken))
+    end
+    local pace = paces[lane.project]
+    if #taken > 0 and pace then
+      pace.spent = pace.spent + #taken * pace.interval
+      note_pace(p, lane.project, pace.interval, pace.burst, pace.spent)
+    end
     rooms[lane.project] = left - #taken
   end
   if fair and #taken > 0 then
@@ -132,4 +147,4 @@ if #orders == 0 and ARGV[8] == '1' then
 else
   stop_waiting(p, worker)
 end
-return {1, orders, next_due(p), full, paused}
+return {1, orders, next_due(p, now), full, paused}

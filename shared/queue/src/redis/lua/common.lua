@@ -10,6 +10,9 @@
 --   delayed:at            HASH    order -> `score project class`
 --   limits                HASH    project -> how many of its orders may run (limited projects only)
 --   held:<project>        SET     orders of a limited project that run
+--   paces                 HASH    project -> `interval burst spent`: microseconds between starts, starts that may come at
+--                                 once, and until when (microseconds since 1970) what was started has used that up
+--   starts                ZSET    project that has used up its pace -> when it may start again, in ms
 --   paused                SET     queues
 --   turns, turn           HASH, STRING  fair queueing: each project's next turn, and the turn that is being served
 --   waiting               ZSET    worker that waits -> since when, in Redis' own seconds
@@ -106,6 +109,26 @@ local function promote_due(p, now, most)
   return classes
 end
 
-local function next_due(p)
-  return redis.call('ZRANGE', p .. 'delayed', 0, 0, 'WITHSCORES')[2] or ''
+-- When the first delayed order is due; nil when nothing is delayed.
+local function first_delayed(p)
+  return redis.call('ZRANGE', p .. 'delayed', 0, 0, 'WITHSCORES')[2]
+end
+
+-- When something becomes ready by itself: a delayed order, or a project that has used up its pace; '' when nothing will.
+local function next_due(p, now)
+  local due = first_delayed(p)
+  local start = redis.call('ZRANGEBYSCORE', p .. 'starts', '(' .. now, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+  if due and start then return tonumber(start) < tonumber(due) and start or due end
+  return due or start or ''
+end
+
+-- Notes until when a project has used up its pace. Numbers are this large: they must not be rounded in writing.
+local function note_pace(p, project, interval, burst, spent)
+  redis.call('HSET', p .. 'paces', project, string.format('%.0f %.0f %.0f', interval, burst, spent))
+  redis.call('ZADD', p .. 'starts', string.format('%.0f', math.ceil((spent - (burst - 1) * interval) / 1000)), project)
+end
+
+local function forget_pace(p, project)
+  redis.call('HDEL', p .. 'paces', project)
+  redis.call('ZREM', p .. 'starts', project)
 end

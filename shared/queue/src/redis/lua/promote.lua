@@ -7,4 +7,4 @@ local classes, nobody = promote_due(p, tonumber(ARGV[1]), tonumber(ARGV[2])), {}
 for _, class in ipairs(classes) do
   if not nobody[class] then nobody[class] = not ring(p, class) end
 end
-return {redis.call('EXISTS', p .. 'generation'), #classes, next_due(p)}
+return {redis.call('EXISTS', p .. 'generation'), #classes, next_due(p, tonumber(ARGV[1]))}

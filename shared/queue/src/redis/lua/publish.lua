@@ -5,7 +5,7 @@
 -- Orders of one lane enter it in one command: that is what makes a long list cheap.
 local p, now = KEYS[1], tonumber(ARGV[1])
 local added, nobody = 0, {}
-local first_due = tonumber(next_due(p))
+local first_due = tonumber(first_delayed(p) or '')
 local lanes, lane_of, due_now = {}, {}, {}
 
 for i = 2, #ARGV, 5 do
