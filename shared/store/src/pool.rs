@@ -17,8 +17,13 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
 /// A connection idle for longer than this is tested before it is used.
 const TEST_WHEN_IDLE_FOR: Duration = Duration::from_secs(5);
-const POSTGRES_LIMITS: [(&str, &str); 3] =
-    [("statement_timeout", "30s"), ("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "60s")];
+/// Notices say that a table is there already and the like, at every start; nobody needs to read that.
+const POSTGRES_OPTIONS: [(&str, &str); 4] = [
+    ("statement_timeout", "30s"),
+    ("lock_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "60s"),
+    ("client_min_messages", "warning"),
+];
 
 /// The pool for everything but notifications.
 pub(crate) async fn postgres(url: &str, max_connections: u32) -> Result<PgPool> {
@@ -26,7 +31,7 @@ pub(crate) async fn postgres(url: &str, max_connections: u32) -> Result<PgPool> 
     let options = PgConnectOptions::from_str(url)
         .doing("reading the database URL")?
         .application_name("shopfloor")
-        .options(POSTGRES_LIMITS)
+        .options(POSTGRES_OPTIONS)
         .disable_statement_logging();
     let pool = PgPoolOptions::new()
         .max_connections(max_connections.max(1))
