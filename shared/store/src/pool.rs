@@ -1,6 +1,10 @@
 //! Pools of connections with their limits: no statement, lock or wait for a connection is without an upper bound.
 
-use std::{path::Path, str::FromStr as _, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr as _,
+    time::Duration,
+};
 
 use sea_orm::sqlx::{
     self, ConnectOptions as _, Connection as _, PgPool, SqliteConnection, SqlitePool,
@@ -84,6 +88,14 @@ pub(crate) async fn sqlite(url: &str) -> Result<(SqlitePool, SqlitePool)> {
     let reader = pool.max_connections(READERS).acquire_timeout(ACQUIRE_TIMEOUT);
     let reader = connect_patiently(reader, options.pragma("query_only", "ON")).await.doing(DOING)?;
     Ok((writer, reader))
+}
+
+/// The folder of a SQLite database; `None` for PostgreSQL and in memory.
+pub(crate) fn sqlite_folder(url: &str) -> Option<PathBuf> {
+    let on_disk = url.starts_with("sqlite:") && !url.contains(":memory:") && !url.contains("mode=memory");
+    let options = on_disk.then(|| SqliteConnectOptions::from_str(url).ok()).flatten()?;
+    let folder = options.get_filename().parent()?.to_owned();
+    Some(if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder })
 }
 
 /// Whether a connection that is handed back to its pool may be used again.
