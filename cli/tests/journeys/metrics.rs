@@ -81,7 +81,8 @@ async fn every_metric_of_queue_lease_worker_and_session_moves() {
 async fn a_person_is_asked(fleet: &Fleet, api: &Member) {
     let worker = remote(fleet, api, "ask").await;
     submit(fleet, api, json!({"title": "ask", "pipeline": "external", "needs": ["ask"], "input": {}})).await;
-    let claim = json!({"worker_id": worker, "capabilities": ["ask", "external"], "wait_seconds": 20});
+    let claim =
+        json!({"worker_id": worker, "capabilities": ["ask", "external"], "wait_seconds": 20, "lease_seconds": 600});
     let claimed = fleet.post(api, "/queue/claim", claim).await;
     let order = &claimed["orders"][0];
     let question = json!({"name": "which", "prompt": "Which one?"});
