@@ -65,7 +65,7 @@ bench-quick: ## Shows that the benchmarks run, with tiny counts and debug builds
 	bench/run.py --quick
 
 update-docs: ## Rewrites the documents that are generated from the code
-	UPDATE_DOCS=1 cargo nextest run --locked -p shopfloor-domain -p shopfloor-pipelines
+	UPDATE_DOCS=1 cargo nextest run --locked -p shopfloor-domain -p shopfloor-pipelines -p shopfloor-telemetry
 
 clean: ## Removes built files; ./.shopfloor stays
 	cargo clean

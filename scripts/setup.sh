@@ -24,7 +24,25 @@ apt_install() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
-command -v cargo >/dev/null || fail "no Rust toolchain: install Rust 1.95 or newer from https://rustup.rs"
+# The Rust that Cargo.toml asks for, or newer.
+want=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+rust_version() { rustc --version 2>/dev/null | sed -n 's/^rustc \([0-9.]*\).*/\1/p'; }
+rust_is_enough() {
+    local have
+    command -v cargo >/dev/null && have=$(rust_version) && [ -n "$have" ] &&
+        [ "$(printf '%s\n%s\n' "$want" "$have" | sort -V | head -n 1)" = "$want" ]
+}
+if ! rust_is_enough && command -v rustup >/dev/null; then
+    say "Shopfloor needs Rust $want or newer; updating the stable toolchain with rustup"
+    rustup toolchain install stable --profile minimal --no-self-update >/dev/null || say "rustup could not install it"
+fi
+if ! rust_is_enough; then
+    have=$(rust_version) || true
+    if command -v rustup >/dev/null; then
+        fail "Shopfloor needs Rust $want or newer, and ${have:-none} is in use here: try \`rustup default stable\`"
+    fi
+    fail "Shopfloor needs Rust $want or newer, and ${have:-none} was found: install it from https://rustup.rs"
+fi
 
 missing=()
 command -v cc >/dev/null || missing+=(build-essential)

@@ -40,13 +40,14 @@ pub(crate) struct ReadyOut {
 }
 
 impl ReadyOut {
-    /// Ready, by this check, the queue's and those that are added. A degraded queue is slower and still serves.
-    pub(crate) fn new(check: CheckOut, queue: &dyn Queue) -> Self {
+    /// Ready, by these checks, the queue's and those that are added. A degraded queue is slower and still serves.
+    pub(crate) fn new(Storage { record, files }: Storage, queue: &dyn Queue) -> Self {
         let (status, detail) = match queue.degraded() {
             None => (queue.mode().to_owned(), None),
             Some(why) => ("degraded".to_owned(), Some(why.to_owned())),
         };
-        Self { status: "ready", checks: vec![check, CheckOut { name: "dispatch", status, detail }] }
+        let dispatch = CheckOut { name: "dispatch", status, detail };
+        Self { status: "ready", checks: vec![record, dispatch, files] }
     }
 }
 
@@ -60,6 +61,12 @@ pub(crate) struct CheckOut {
     status: String,
     /// A sentence about it.
     detail: Option<String>,
+}
+
+/// Where everything is kept.
+pub(crate) struct Storage {
+    record: CheckOut,
+    files: CheckOut,
 }
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
@@ -94,14 +101,21 @@ async fn readyz(State(state): State<AppState>) -> Result<Json<ReadyOut>> {
     Ok(Json(ready))
 }
 
-/// Whether the record answers and nobody has told the process to stop.
-pub(crate) async fn record(store: &Store, stop: &CancellationToken) -> Result<CheckOut> {
-    let record = match tokio::time::timeout(PATIENCE, store.ping()).await {
+/// Whether the record answers and can be written, and nobody has told the process to stop. Files that cannot be written
+/// are no reason to send everybody away: what needs none goes on.
+pub(crate) async fn record(store: &Store, stop: &CancellationToken) -> Result<Storage> {
+    let (answer, unwritable) = tokio::join!(tokio::time::timeout(PATIENCE, store.ping()), store.unwritable());
+    let record = match (answer, unwritable.record) {
         _ if stop.is_cancelled() => Err("the server is stopping".to_owned()),
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(format!("record: {error}")),
-        Err(_) => Err(format!("record: no answer within {} s", PATIENCE.as_secs())),
+        (Ok(Ok(())), None) => Ok(()),
+        (Ok(Ok(())), Some(problem)) => Err(format!("record: {problem}")),
+        (Ok(Err(error)), _) => Err(format!("record: {error}")),
+        (Err(_), _) => Err(format!("record: no answer within {} s", PATIENCE.as_secs())),
     };
     record.map_err(|what| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", what))?;
-    Ok(CheckOut { name: "record", status: "ok".to_owned(), detail: None })
+    let files = if unwritable.files.is_none() { "ok" } else { "degraded" };
+    Ok(Storage {
+        record: CheckOut { name: "record", status: "ok".to_owned(), detail: None },
+        files: CheckOut { name: "files", status: files.to_owned(), detail: unwritable.files },
+    })
 }

@@ -134,6 +134,7 @@ impl Claims {
         self.deps.metrics.claim.with_label_values::<&str>(&[]).observe(sent_at.elapsed().as_secs_f64());
         let orders = claimed.map_err(|_| "the claim took longer than a lease".to_owned())?;
         let orders = orders.map_err(|error| chain(&error))?;
+        self.deps.metrics.claim_batch.with_label_values::<&str>(&[]).observe(orders.len() as f64);
         Ok(orders.into_iter().map(|order| self.take(order, sent_at + self.request.lease, now)).collect())
     }
 

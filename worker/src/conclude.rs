@@ -4,7 +4,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use apalis_core::{error::BoxDynError, task::ExecutionContext, worker::ext::ack::Acknowledge};
 use futures::future::BoxFuture;
-use shopfloor_domain::backoff::RetryPolicy;
+use shopfloor_domain::{backoff::RetryPolicy, machine::Machine as _};
 use shopfloor_store::{
     StoreError,
     orders::{Order, Verdict},
@@ -44,7 +44,9 @@ impl Conclude {
             self.gone(held);
         } else if let Some(order) = self.persist(held, verdict).await {
             let ran = self.deps.clock.now().since(order.claimed_at.unwrap_or(self.deps.clock.now()));
-            self.deps.metrics.orders_finished.with_label_values(&[outcome]).inc();
+            if order.status.is_final() {
+                self.deps.metrics.orders_finished.with_label_values(&[order.status.as_str()]).inc();
+            }
             self.deps.metrics.order_run.with_label_values::<&str>(&[]).observe(ran.as_secs_f64());
             info!(
                 order.id = %order.id, task.id = %order.task_id, attempt = order.attempt, status = %order.status,

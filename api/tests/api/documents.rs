@@ -82,8 +82,9 @@ fn what_is_open_needs_no_key() {
         desk.open("/healthz").await.expect(200);
         let ready = desk.open("/readyz").await.expect(200);
         assert_eq!(ready["checks"][1], json!({ "name": "dispatch", "status": "sql", "detail": null }));
+        assert_eq!(ready["checks"][2], json!({ "name": "files", "status": "ok", "detail": null }));
         assert_eq!(
-            ready["checks"][2],
+            ready["checks"][3],
             json!({
                 "name": "sandbox", "status": "local", "detail": "namespaces and a system-call filter",
             })

@@ -74,6 +74,34 @@ fn a_worker_is_not_ready_once_it_stops_or_without_the_record_yet_alive() {
 }
 
 #[test]
+fn a_disk_that_takes_nothing_is_said() {
+    shopfloor_testkit::run(async {
+        let (store, watched) = watched(Backend::Sqlite).await;
+        let router = metrics_router(watched);
+        let files = &store.settings().blob_dir;
+        let away = files.with_extension("away");
+        std::fs::rename(files, &away).expect("the folder of files is moved away");
+        let (status, _, text) = get(&router, "/readyz").await;
+        let ready: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!((status, &ready["checks"][2]["name"]), (StatusCode::OK, &"files".into()), "{text}");
+        assert_eq!(ready["checks"][2]["status"], "degraded", "{text}");
+        assert!(text.contains("cannot be written"), "{text}");
+        std::fs::rename(&away, files).expect("and back");
+        let (_, _, text) = get(&router, "/readyz").await;
+        assert!(!text.contains("degraded"), "{text}");
+
+        // The open database goes on answering; nobody could write to it.
+        let folder = store.scratch();
+        let away = folder.with_extension("away");
+        std::fs::rename(folder, &away).expect("the record's folder is moved away");
+        let (status, _, text) = get(&router, "/readyz").await;
+        std::fs::rename(&away, folder).expect("and back");
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{text}");
+        assert!(text.contains("not_ready") && text.contains("record: the folder"), "{text}");
+    });
+}
+
+#[test]
 fn nothing_of_the_api_is_served_beside_the_metrics() {
     shopfloor_testkit::run(async {
         let (_store, watched) = watched(Backend::Sqlite).await;

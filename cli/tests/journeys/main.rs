@@ -14,9 +14,13 @@ mod fleet;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod people;
 #[cfg(test)]
 mod remote;
+#[cfg(test)]
+mod replicas;
 #[cfg(test)]
 mod start;
 #[cfg(test)]

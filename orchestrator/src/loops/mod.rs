@@ -7,6 +7,7 @@ use shopfloor_store::{Bell, StoreError};
 
 use crate::{Deps, Settings};
 
+mod blocked;
 mod ladder;
 mod promote;
 mod prune;
@@ -15,6 +16,7 @@ mod rescue;
 mod sessions;
 mod workers;
 
+pub use blocked::Blocked;
 pub use ladder::Ladder;
 pub use promote::Promote;
 pub use prune::Prune;
@@ -76,6 +78,7 @@ pub fn all(settings: &Settings, deps: &Deps) -> Vec<Arc<dyn Loop>> {
         Arc::new(Ladder::new(settings, deps)),
         Arc::new(Sessions::new(settings, deps)),
         Arc::new(Workers::new(settings, deps)),
+        Arc::new(Blocked::new(settings, deps)),
         Arc::new(Prune::new(settings, deps)),
     ]
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, helper functions included")]
 
+mod blocked;
 mod floor;
 mod ladder;
 mod leader;
@@ -13,6 +14,10 @@ mod together;
 mod workers;
 
 shopfloor_testkit::contract! {
+    blocked::{
+        every_cause_of_waiting_is_counted,
+        only_the_time_since_an_order_was_due_is_counted,
+    },
     ladder::{
         a_question_is_reminded_escalated_and_closed_by_its_default,
         a_rejected_question_lets_its_order_go_on,

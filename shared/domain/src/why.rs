@@ -115,6 +115,29 @@ pub enum Reason {
     },
 }
 
+impl Reason {
+    /// What keeps a due order waiting, as its code and the label of `shopfloor_blocked_seconds_total`; `None` when it is not
+    /// due, runs, waits for a person or is over.
+    #[must_use]
+    pub const fn blocked_by(&self) -> Option<&'static str> {
+        match self {
+            Self::QueuePaused { .. } => Some("queue_paused"),
+            Self::NoWorkers => Some("no_workers"),
+            Self::NoAbleWorker { .. } => Some("no_able_worker"),
+            Self::ProjectLimit { .. } => Some("project_limit"),
+            Self::ProjectRate { .. } => Some("project_rate"),
+            Self::WorkersBusy { .. } => Some("workers_busy"),
+            Self::AboutToRun { .. } => Some("about_to_run"),
+            Self::Finished { .. }
+            | Self::Cancelling
+            | Self::Running { .. }
+            | Self::WaitingForPerson { .. }
+            | Self::Delayed { .. }
+            | Self::BackingOff { .. } => None,
+        }
+    }
+}
+
 /// The first unmet condition, in the order in which the claim checks them.
 #[must_use]
 pub fn why(facts: &Facts, now: Timestamp) -> Reason {

@@ -19,6 +19,7 @@ use tokio_util::{
 use crate::{
     Bell, Result, StoreError,
     blobs::Blobs,
+    disk::{Disks, Unwritable},
     error::Doing as _,
     notify::{self, Bells},
     orders::Together,
@@ -61,6 +62,7 @@ struct Inner {
     writer: DatabaseConnection,
     reader: DatabaseConnection,
     blobs: Blobs,
+    disks: Disks,
     bells: Bells,
     together: Together,
     project_ids: Mutex<HashMap<Name, ProjectId>>,
@@ -88,38 +90,39 @@ impl Store {
     pub async fn connect(settings: &Settings) -> Result<Self> {
         let blobs = Blobs::open(&settings.blob_dir)?;
         let url = settings.database_url.as_str();
+        let disks = Disks { record: pool::sqlite_folder(url), files: settings.blob_dir.clone() };
         if url.starts_with("sqlite:") {
             let (writer, reader) = pool::sqlite(url).await?;
-            Ok(Self::on_sqlite(writer, reader, blobs))
+            Ok(Self::on_sqlite(writer, reader, blobs, disks))
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let pool = pool::postgres(url, settings.max_connections).await?;
             let line = pool::postgres_line(&pool);
-            Ok(Self::on_postgres(pool, line, blobs))
+            Ok(Self::on_postgres(pool, line, blobs, disks))
         } else {
             let problem = "expected `postgres://…`, `sqlite://PATH` or `sqlite::memory:`".to_owned();
             Err(StoreError::Invalid { field: "database_url", problem })
         }
     }
 
-    fn on_sqlite(writer: SqlitePool, reader: SqlitePool, blobs: Blobs) -> Self {
+    fn on_sqlite(writer: SqlitePool, reader: SqlitePool, blobs: Blobs, disks: Disks) -> Self {
         let writer = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer);
         let reader = SqlxSqliteConnector::from_sqlx_sqlite_pool(reader);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        Self::assemble(Backend::Sqlite, writer, reader, blobs, Bells::default(), tasks, stop)
+        Self::assemble(Backend::Sqlite, writer, reader, (blobs, disks), Bells::default(), tasks, stop)
     }
 
-    fn on_postgres(pool: PgPool, line: PgPool, blobs: Blobs) -> Self {
+    fn on_postgres(pool: PgPool, line: PgPool, blobs: Blobs, disks: Disks) -> Self {
         let (bells, tasks, stop) = (Bells::default(), TaskTracker::new(), CancellationToken::new());
         notify::start(line, bells.clone(), &tasks, &stop);
         let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
-        Self::assemble(Backend::Postgres, connection.clone(), connection, blobs, bells, tasks, stop)
+        Self::assemble(Backend::Postgres, connection.clone(), connection, (blobs, disks), bells, tasks, stop)
     }
 
     fn assemble(
         backend: Backend,
         writer: DatabaseConnection,
         reader: DatabaseConnection,
-        blobs: Blobs,
+        (blobs, disks): (Blobs, Disks),
         bells: Bells,
         tasks: TaskTracker,
         stop: CancellationToken,
@@ -132,6 +135,7 @@ impl Store {
             writer,
             reader,
             blobs,
+            disks,
             bells,
             together,
             project_ids,
@@ -282,6 +286,11 @@ impl Store {
             tx.rollback().await
         };
         tokio::time::timeout(PING_TIMEOUT, asked).await.map_err(|_| late())?.doing(DOING)
+    }
+
+    /// What of this process cannot be written just now: its disk is full, say. Writes a little and takes it away again.
+    pub async fn unwritable(&self) -> Unwritable {
+        self.0.disks.try_out().await
     }
 
     /// Closes the connections after what is under way.

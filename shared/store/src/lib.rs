@@ -31,6 +31,7 @@ pub mod workers;
 mod bell;
 mod check;
 mod connect;
+mod disk;
 mod entity;
 mod error;
 mod notify;
@@ -40,6 +41,7 @@ mod tx;
 
 pub use bell::{Bell, Ear};
 pub use connect::{Backend, Settings, Store};
+pub use disk::Unwritable;
 pub use error::StoreError;
 pub use page::{Page, PageRequest};
 

@@ -1,6 +1,10 @@
 //! Pools of connections with their limits: no statement, lock or wait for a connection is without an upper bound.
 
-use std::{path::Path, str::FromStr as _, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr as _,
+    time::Duration,
+};
 
 use sea_orm::sqlx::{
     self, ConnectOptions as _, Connection as _, PgPool, SqliteConnection, SqlitePool,
@@ -17,8 +21,13 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
 /// A connection idle for longer than this is tested before it is used.
 const TEST_WHEN_IDLE_FOR: Duration = Duration::from_secs(5);
-const POSTGRES_LIMITS: [(&str, &str); 3] =
-    [("statement_timeout", "30s"), ("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "60s")];
+/// Notices say that a table is there already and the like, at every start; nobody needs to read that.
+const POSTGRES_OPTIONS: [(&str, &str); 4] = [
+    ("statement_timeout", "30s"),
+    ("lock_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "60s"),
+    ("client_min_messages", "warning"),
+];
 
 /// The pool for everything but notifications.
 pub(crate) async fn postgres(url: &str, max_connections: u32) -> Result<PgPool> {
@@ -26,7 +35,7 @@ pub(crate) async fn postgres(url: &str, max_connections: u32) -> Result<PgPool> 
     let options = PgConnectOptions::from_str(url)
         .doing("reading the database URL")?
         .application_name("shopfloor")
-        .options(POSTGRES_LIMITS)
+        .options(POSTGRES_OPTIONS)
         .disable_statement_logging();
     let pool = PgPoolOptions::new()
         .max_connections(max_connections.max(1))
@@ -79,6 +88,14 @@ pub(crate) async fn sqlite(url: &str) -> Result<(SqlitePool, SqlitePool)> {
     let reader = pool.max_connections(READERS).acquire_timeout(ACQUIRE_TIMEOUT);
     let reader = connect_patiently(reader, options.pragma("query_only", "ON")).await.doing(DOING)?;
     Ok((writer, reader))
+}
+
+/// The folder of a SQLite database; `None` for PostgreSQL and in memory.
+pub(crate) fn sqlite_folder(url: &str) -> Option<PathBuf> {
+    let on_disk = url.starts_with("sqlite:") && !url.contains(":memory:") && !url.contains("mode=memory");
+    let options = on_disk.then(|| SqliteConnectOptions::from_str(url).ok()).flatten()?;
+    let folder = options.get_filename().parent()?.to_owned();
+    Some(if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder })
 }
 
 /// Whether a connection that is handed back to its pool may be used again.

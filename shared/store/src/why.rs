@@ -7,7 +7,7 @@ use sea_orm::{
     QuerySelect as _, Statement,
     prelude::{Expr, Uuid},
 };
-use shopfloor_domain::{Capabilities, QuestionId, TaskId, Timestamp, why::Facts};
+use shopfloor_domain::{Capabilities, Name, QuestionId, TaskId, Timestamp, why::Facts};
 
 use crate::{
     Result, Store, StoreError,
@@ -17,6 +17,10 @@ use crate::{
     projects::pace,
     rows::{counter, word},
 };
+
+mod blocked;
+
+pub use blocked::blocked;
 
 const DOING: &str = "finding out why a task is not running";
 /// Beyond this many, the exact number of orders that go first tells nobody anything.
@@ -94,7 +98,7 @@ async fn count<const N: usize>(db: &DatabaseTransaction, sql: &str, values: [sea
     Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
 }
 
-/// Who could run the order.
+/// Who could run an order.
 #[derive(Debug, Default)]
 struct Fleet {
     alive: u32,
@@ -103,33 +107,58 @@ struct Fleet {
 }
 
 async fn fleet(db: &DatabaseTransaction, order: &Order) -> Result<Fleet> {
-    let alive = worker::Entity::find()
-        .filter(Expr::cust("status <> 'offline'"))
-        .filter(worker::Column::RemovedAt.is_null())
-        .all(db)
-        .await
-        .doing(DOING)?;
-    let held: Vec<(Option<Uuid>, i64)> = work_order::Entity::find()
-        .select_only()
-        .column(work_order::Column::WorkerId)
-        .column_as(work_order::Column::Id.count(), "held")
-        .filter(Expr::cust("status = 'claimed'"))
-        .group_by(work_order::Column::WorkerId)
-        .into_tuple()
-        .all(db)
-        .await
-        .doing(DOING)?;
-    let held: HashMap<Option<Uuid>, i64> = held.into_iter().collect();
-    let mut fleet = Fleet { alive: u32::try_from(alive.len()).unwrap_or(u32::MAX), ..Fleet::default() };
-    for worker in alive {
-        let capabilities = Capabilities::from_key(&worker.capabilities);
-        let capabilities = capabilities.map_err(|problem| StoreError::corrupt("workers.capabilities", problem))?;
-        let serves = worker.queues.is_empty() || worker.queues.split(',').any(|name| name == order.queue.as_str());
-        if serves && capabilities.cover(&order.needs) {
+    Ok(Crew::load(db).await?.fit_for(&order.queue, &order.needs))
+}
+
+/// The live workers.
+#[derive(Debug)]
+struct Crew(Vec<Hand>);
+
+#[derive(Debug)]
+struct Hand {
+    capabilities: Capabilities,
+    /// Served queues; empty for all.
+    queues: String,
+    free: u32,
+}
+
+impl Crew {
+    async fn load(db: &DatabaseTransaction) -> Result<Self> {
+        let alive = worker::Entity::find()
+            .filter(Expr::cust("status <> 'offline'"))
+            .filter(worker::Column::RemovedAt.is_null())
+            .all(db)
+            .await
+            .doing(DOING)?;
+        let held: Vec<(Option<Uuid>, i64)> = work_order::Entity::find()
+            .select_only()
+            .column(work_order::Column::WorkerId)
+            .column_as(work_order::Column::Id.count(), "held")
+            .filter(Expr::cust("status = 'claimed'"))
+            .group_by(work_order::Column::WorkerId)
+            .into_tuple()
+            .all(db)
+            .await
+            .doing(DOING)?;
+        let held: HashMap<Option<Uuid>, i64> = held.into_iter().collect();
+        let hand = |worker: worker::Model| {
+            let capabilities = Capabilities::from_key(&worker.capabilities);
+            let capabilities = capabilities.map_err(|problem| StoreError::corrupt("workers.capabilities", problem))?;
             let free = i64::from(worker.slots) - held.get(&Some(worker.id)).copied().unwrap_or(0);
-            fleet.able += 1;
-            fleet.free_slots = fleet.free_slots.saturating_add(u32::try_from(free).unwrap_or(0));
-        }
+            Ok(Hand { capabilities, queues: worker.queues, free: u32::try_from(free).unwrap_or(0) })
+        };
+        alive.into_iter().map(hand).collect::<Result<_>>().map(Self)
     }
-    Ok(fleet)
+
+    /// Who of them could run an order of this queue with these needs.
+    fn fit_for(&self, queue: &Name, needs: &Capabilities) -> Fleet {
+        let serves = |hand: &&Hand| hand.queues.is_empty() || hand.queues.split(',').any(|name| name == queue.as_str());
+        let able = self.0.iter().filter(serves).filter(|hand| hand.capabilities.cover(needs));
+        let alive = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+        able.fold(Fleet { alive, ..Fleet::default() }, |fleet, hand| Fleet {
+            able: fleet.able + 1,
+            free_slots: fleet.free_slots.saturating_add(hand.free),
+            ..fleet
+        })
+    }
 }

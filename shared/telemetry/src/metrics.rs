@@ -1,9 +1,27 @@
 //! The metrics. Names begin with `shopfloor_`, times are seconds, counters end in `_total`, and no id is ever a label.
 
-use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    CounterVec as SecondsCounterVec, Encoder, HistogramOpts, HistogramVec, HistogramVec as SizeHistogramVec,
+    IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 
 /// Buckets from a millisecond to ten minutes.
 const SECONDS: &[f64] = &[0.001, 0.005, 0.015, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 120.0, 600.0];
+/// Buckets for how many at once: none, one, and up to the most that one claim hands out.
+const SIZES: &[f64] = &[0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 100.0];
+
+/// What there is to know of a metric without a value of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Described {
+    /// Its name.
+    pub name: &'static str,
+    /// Its kind, as Prometheus calls it.
+    pub kind: &'static str,
+    /// Its labels.
+    pub labels: &'static [&'static str],
+    /// What it says.
+    pub help: &'static str,
+}
 
 macro_rules! metrics {
     ($($(#[doc = $doc:literal])+ $field:ident: $kind:ident = $name:literal [$($label:literal),*]),+ $(,)?) => {
@@ -20,6 +38,14 @@ macro_rules! metrics {
 
             /// Every metric's labels, in the order of [`Self::NAMES`].
             pub const LABELS: &'static [&'static [&'static str]] = &[$(&[$($label),*]),+];
+
+            /// Every metric, in the order of [`Self::NAMES`].
+            pub const DESCRIBED: &'static [Described] = &[$(Described {
+                name: $name,
+                kind: new_metric::kind(stringify!($kind)),
+                labels: &[$($label),*],
+                help: concat!($($doc),+).trim_ascii(),
+            }),+];
 
             /// A fresh registry with every metric in it.
             ///
@@ -46,7 +72,27 @@ macro_rules! metrics {
 
 #[expect(non_snake_case, reason = "named after the type each makes, for the macro")]
 mod new_metric {
-    use super::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, SECONDS};
+    use super::{
+        HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, SECONDS, SIZES, SecondsCounterVec,
+        SizeHistogramVec,
+    };
+
+    /// What Prometheus calls a type of ours.
+    pub(super) const fn kind(name: &str) -> &'static str {
+        match name.as_bytes() {
+            b"IntCounterVec" | b"SecondsCounterVec" => "counter",
+            b"IntGaugeVec" => "gauge",
+            _ => "histogram",
+        }
+    }
+
+    pub(super) fn SecondsCounterVec(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<SecondsCounterVec> {
+        SecondsCounterVec::new(Opts::new(name, help), labels)
+    }
+
+    pub(super) fn SizeHistogramVec(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<SizeHistogramVec> {
+        SizeHistogramVec::new(HistogramOpts::new(name, help).buckets(SIZES.to_vec()), labels)
+    }
 
     pub(super) fn IntCounterVec(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
         super::IntCounterVec::new(Opts::new(name, help), labels)
@@ -62,27 +108,32 @@ mod new_metric {
 }
 
 metrics! {
-    /// Orders submitted.
+    /// Orders submitted, retried, or queued again from the dead letters.
     orders_enqueued: IntCounterVec = "shopfloor_orders_enqueued_total" ["priority"],
-    /// Orders ended.
+    /// Orders that reached their final status: completed, failed, dead or cancelled.
     orders_finished: IntCounterVec = "shopfloor_orders_finished_total" ["outcome"],
-    /// From due to claimed.
+    /// From due to claimed; a delay or a backoff that was asked for does not count.
     order_wait: HistogramVec = "shopfloor_order_wait_seconds" ["priority"],
-    /// From claimed to verdict.
+    /// From claimed to the worker's verdict, whatever it was.
     order_run: HistogramVec = "shopfloor_order_run_seconds" [],
     /// Orders by state; refreshed at every scrape.
     queue_depth: IntGaugeVec = "shopfloor_queue_depth" ["state", "priority"],
     /// Age of the oldest ready order; refreshed at every scrape.
     queue_oldest_age: IntGaugeVec = "shopfloor_queue_oldest_age_seconds" [],
+    /// Time that due orders spent waiting, by what kept them: the sum over orders, sampled by the leading orchestrator. The
+    /// causes are the codes of `shopfloor why`.
+    blocked: SecondsCounterVec = "shopfloor_blocked_seconds_total" ["cause"],
     /// Time of one claim.
     claim: HistogramVec = "shopfloor_claim_seconds" [],
-    /// Wake-ups of waiting workers.
+    /// Orders that one claim brought; 0 for a claim that found nothing.
+    claim_batch: SizeHistogramVec = "shopfloor_claim_batch_size" [],
+    /// Looks for work after a wait: `work` when there was some, `empty` when another worker was quicker or nobody called.
     wakeups: IntCounterVec = "shopfloor_wakeups_total" ["kind"],
     /// Leases that ran out.
     lease_expired: IntCounterVec = "shopfloor_lease_expired_total" [],
     /// Writes of ghosts that were refused.
     fenced_writes: IntCounterVec = "shopfloor_fenced_writes_total" ["op"],
-    /// The dispatch mode in force: 1 for it, 0 for others.
+    /// The dispatch mode in force: 1 for it; others are not there.
     dispatch_mode: IntGaugeVec = "shopfloor_dispatch_mode" ["mode"],
     /// Queued orders that the queue did not know at the last look, by kind.
     reconcile_drift: IntGaugeVec = "shopfloor_reconcile_drift" ["kind"],
@@ -106,7 +157,7 @@ metrics! {
     clarification_prompts: IntCounterVec = "shopfloor_clarification_prompts_total" ["rung"],
     /// From asked to answered, once for each answer that counted. What nobody answered is among the prompts as `expired`.
     clarification_wait: HistogramVec = "shopfloor_clarification_wait_seconds" [],
-    /// Time to start a sandbox.
+    /// Time to start a sandbox. Nothing moves it yet: it comes with the sandboxes in Docker.
     sandbox_start: HistogramVec = "shopfloor_sandbox_start_seconds" ["runtime", "temperature"],
     /// Runs in a sandbox.
     sandbox_runs: IntCounterVec = "shopfloor_sandbox_runs_total" ["outcome"],
@@ -169,11 +220,9 @@ mod tests {
         let source = include_str!("metrics.rs");
         for name in Metrics::NAMES {
             let declared = source.lines().find(|line| line.contains(&format!("= \"{name}\""))).unwrap();
-            assert_eq!(declared.contains("IntCounterVec"), name.ends_with("_total"), "{name}");
-            assert!(
-                !declared.contains("HistogramVec") || name.ends_with("_seconds"),
-                "{name}: all histograms are times"
-            );
+            assert_eq!(declared.contains("CounterVec"), name.ends_with("_total"), "{name}");
+            let unit = if declared.contains(": SizeHistogramVec") { "_size" } else { "_seconds" };
+            assert!(!declared.contains("HistogramVec") || name.ends_with(unit), "{name}: histograms say their unit");
         }
     }
 
@@ -193,7 +242,10 @@ mod tests {
         let metrics = Metrics::new();
         metrics.clone().orders_enqueued.with_label_values(&["high"]).inc();
         let rendered = metrics.render().unwrap();
-        assert!(rendered.contains("# HELP shopfloor_orders_enqueued_total Orders submitted."), "{rendered}");
+        assert!(
+            rendered.contains("# HELP shopfloor_orders_enqueued_total Orders submitted, retried, or queued"),
+            "{rendered}"
+        );
         assert!(rendered.contains("shopfloor_orders_enqueued_total{priority=\"high\"} 1"), "{rendered}");
         assert!(types(&rendered).contains(&("shopfloor_orders_enqueued_total", "counter")), "{rendered}");
     }

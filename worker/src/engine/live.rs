@@ -21,8 +21,11 @@ use crate::{backend::chain, held::Why};
 
 /// Pieces waiting for the log; more are dropped, since the sandbox must not wait.
 const CAPACITY: usize = 1024;
-/// A batch is written when it is this old or this large.
+/// Batches are written no closer than this, or when they are large. The first one after a silence goes out nearly at once:
+/// somebody may be watching.
 const EVERY: Duration = Duration::from_millis(100);
+/// So long the first one waits for the rest of what was printed together.
+const GATHER: Duration = Duration::from_millis(5);
 const BATCH: usize = 16 * 1024;
 /// What one step may write to the log.
 const TOTAL: usize = 1024 * 1024;
@@ -39,6 +42,7 @@ impl Work<'_> {
     /// Writes what comes until `done`, and then what is left. A failure costs live output only.
     pub(super) async fn stream(&self, step: StepId, mut pieces: mpsc::Receiver<Output>, done: CancellationToken) {
         let mut batch = Batch::new(step);
+        let mut rested_at = Instant::now();
         loop {
             let first = tokio::select! {
                 biased;
@@ -47,7 +51,7 @@ impl Work<'_> {
             };
             let Some(first) = first else { break };
             batch.push(first);
-            let full_at = Instant::now() + EVERY;
+            let full_at = rested_at.max(Instant::now() + GATHER);
             while batch.bytes < BATCH && !done.is_cancelled() {
                 match timeout_at(full_at, pieces.recv()).await {
                     Ok(Some(piece)) => batch.push(piece),
@@ -59,6 +63,7 @@ impl Work<'_> {
             {
                 batch.push(piece);
             }
+            rested_at = Instant::now() + EVERY;
             self.write(batch.take()).await;
             self.touch().await;
         }

@@ -85,17 +85,34 @@ pub(super) fn lease(state: &AppState, seconds: Option<u64>) -> Result<Duration> 
 /// Claims; while there is nothing, waits for the queue's call and claims again.
 async fn claim(state: &AppState, request: &ClaimRequest, wait: Duration) -> Result<(Vec<ClaimedOrder>, Timestamp)> {
     let deadline = Instant::now() + wait;
+    let mut woken = false;
     loop {
-        let now = state.now();
+        let (now, sent_at) = (state.now(), Instant::now());
         let claimed = state.queue.claim(request, now).await?;
+        count(state, &claimed, sent_at.elapsed(), now);
+        if woken {
+            let kind = if claimed.is_empty() { "empty" } else { "work" };
+            state.metrics.wakeups.with_label_values(&[kind]).inc();
+        }
         let left = deadline.saturating_duration_since(Instant::now());
         if !claimed.is_empty() || left.is_zero() || state.stop.is_cancelled() {
             return Ok((claimed, now));
         }
         tokio::select! {
             () = state.stop.cancelled() => {}
-            () = state.queue.wait(request, left) => {}
+            () = state.queue.wait(request, left) => woken = true,
         }
+    }
+}
+
+/// As a worker of ours counts its own claims.
+fn count(state: &AppState, claimed: &[ClaimedOrder], took: Duration, now: Timestamp) {
+    let metrics = &state.metrics;
+    metrics.claim.with_label_values::<&str>(&[]).observe(took.as_secs_f64());
+    metrics.claim_batch.with_label_values::<&str>(&[]).observe(claimed.len() as f64);
+    for ClaimedOrder { order, .. } in claimed {
+        let waited = now.since(order.run_at).as_secs_f64();
+        metrics.order_wait.with_label_values(&[order.priority.as_str()]).observe(waited);
     }
 }
 

@@ -47,6 +47,7 @@ async fn requeue_dead(
         check_against_run(&state, id, input).await?;
     }
     let order = orders::requeue_dead(&state.store, id, body.input, &caller.actor(), state.now()).await?;
+    state.metrics.orders_enqueued.with_label_values(&[order.priority.as_str()]).inc();
     state.publish(&[order.id]).await;
     Ok((StatusCode::CREATED, Reply(order.into())))
 }

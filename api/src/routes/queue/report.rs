@@ -121,7 +121,10 @@ pub(crate) async fn held(state: &AppState, fence: Fence, op: &'static str) -> Re
 }
 
 async fn finish(state: &AppState, fence: Fence, verdict: Verdict) -> Result<Reply<OrderOut>> {
-    let order = state.queue.finish(fence, verdict, state.now()).await?;
+    let now = state.now();
+    let order = state.queue.finish(fence, verdict, now).await?;
+    let ran = now.since(order.claimed_at.unwrap_or(now));
+    state.metrics.order_run.with_label_values::<&str>(&[]).observe(ran.as_secs_f64());
     if order.completed_at.is_some() {
         state.metrics.orders_finished.with_label_values(&[order.status.as_str()]).inc();
     }

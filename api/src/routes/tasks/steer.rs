@@ -1,7 +1,7 @@
 //! Cancels and retries tasks.
 
 use axum::{Json as Reply, extract::State, http::StatusCode};
-use shopfloor_domain::TaskId;
+use shopfloor_domain::{TaskId, order::OrderStatus};
 use shopfloor_store::tasks::{self, Cancelled};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -27,6 +27,7 @@ async fn cancel_task(
         Cancelled::Requested(task) => (StatusCode::ACCEPTED, render(&state, task).await?),
     };
     if status == StatusCode::OK {
+        state.metrics.orders_finished.with_label_values(&[OrderStatus::Cancelled.as_str()]).inc();
         state.withdraw(&[task.order_id()]).await;
     }
     Ok((status, Reply(task)))

@@ -1,6 +1,8 @@
 //! A Shopfloor of one's own: starts it, speaks with it, kills it.
 
+mod command;
 mod events;
+mod fleet;
 mod process;
 mod run;
 
@@ -14,8 +16,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 
+pub(crate) use command::command;
 pub(crate) use events::Events;
-pub(crate) use process::{Server, command};
+pub(crate) use fleet::{Entry, Fleet, Member};
+pub(crate) use process::Server;
 pub(crate) use run::Ran;
 
 /// How long anything may take before a test gives up. Generous: the machine may be busy with other tests.

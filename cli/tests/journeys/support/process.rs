@@ -11,11 +11,11 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
+    process::Child,
     sync::watch,
 };
 
-use super::in_time;
+use super::{command, in_time};
 
 /// How much of a failed test's server log is shown.
 const LOG_TAIL: usize = 16 * 1024;
@@ -31,19 +31,6 @@ pub(crate) struct Server {
     pub(crate) printed: watch::Receiver<Vec<String>>,
     /// From the start of the process until it was ready.
     pub(crate) ready_after: Duration,
-}
-
-/// The binary, with nothing of the test's own settings but the toolchain.
-pub(crate) fn command(data_dir: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shopfloor"));
-    for (name, _) in std::env::vars_os() {
-        let ours = name.to_str().is_some_and(|name| name.starts_with("SHOPFLOOR_") && name != "SHOPFLOOR_TOOLCHAIN");
-        if ours || name == "HTTP_PROXY" || name == "http_proxy" {
-            command.env_remove(name);
-        }
-    }
-    command.env("SHOPFLOOR_DATA_DIR", data_dir).stdin(Stdio::null()).kill_on_drop(true);
-    command
 }
 
 impl Server {

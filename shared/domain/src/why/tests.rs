@@ -104,3 +104,13 @@ fn reasons_are_tagged_by_their_code() {
     let json = serde_json::to_string(&Reason::ProjectLimit { limit: 2, running: 3 }).unwrap();
     insta::assert_snapshot!(json, @r#"{"code":"project_limit","limit":2,"running":3}"#);
 }
+
+#[test]
+fn what_blocks_a_due_order_has_the_reasons_own_code() {
+    let codes = blockers().into_iter().skip(1).map(|(_, reason)| reason).chain([Reason::AboutToRun { ahead: 0 }]);
+    for reason in codes {
+        let code = serde_json::to_value(&reason).unwrap()["code"].clone();
+        assert_eq!(reason.blocked_by().map(Into::into), Some(code));
+    }
+    assert_eq!(Reason::Delayed { until: LATER }.blocked_by(), None, "it is not due");
+}
