@@ -21,6 +21,9 @@ use uuid::Uuid;
 use crate::Bell;
 
 const CHANNEL: &str = "shopfloor";
+/// A call is worth nothing after a crash, so its commit does not wait for the disk.
+const CALL: &str =
+    "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, call) FROM unnest($2::text[]) AS call";
 /// A quiet line is tested this often, so that a dead one is noticed.
 const TEST_LINE_EVERY: Duration = Duration::from_secs(20);
 const TEST_LINE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -115,15 +118,17 @@ async fn send(pool: PgPool, bells: Bells, me: String, stop: CancellationToken) {
 }
 
 async fn send_pending(pool: &PgPool, bells: &Bells, me: &str) {
+    let mut calls = Vec::new();
     for (flag, bell) in [(&bells.pending.orders, "orders"), (&bells.pending.events, "events")] {
-        if !flag.swap(false, Ordering::AcqRel) {
-            continue;
+        if flag.swap(false, Ordering::AcqRel) {
+            calls.push(format!("{bell} {me}"));
         }
-        let sent =
-            sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(format!("{bell} {me}")).execute(pool).await;
-        if let Err(error) = sent {
-            tracing::warn!(error = &error as &dyn std::error::Error, "Other processes could not be woken");
-        }
+    }
+    if calls.is_empty() {
+        return;
+    }
+    if let Err(error) = sqlx::query(CALL).bind(CHANNEL).bind(calls).execute(pool).await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "Other processes could not be woken");
     }
 }
 
