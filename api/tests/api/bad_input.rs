@@ -160,6 +160,13 @@ fn other_bodies_are_checked_too() {
                 "expires_at",
             ),
             (Method::PUT, "/projects", json!({ "name": "p", "max_concurrency": 0 }), "max_concurrency"),
+            (Method::PUT, "/projects", json!({ "name": "p", "max_starts_per_minute": 0 }), "max_starts_per_minute"),
+            (
+                Method::PUT,
+                "/projects",
+                json!({ "name": "p", "max_starts_per_minute": 60_001 }),
+                "max_starts_per_minute",
+            ),
             (Method::PUT, "/projects", json!({ "name": "P" }), "name"),
             (Method::POST, "/queue/complete", json!({ "order_id": NOBODY }), "epoch"),
             (Method::POST, "/queue/fail", json!({ "order_id": NOBODY, "epoch": 1, "error": "" }), "error"),

@@ -163,8 +163,10 @@ async fn administration(walk: &mut Walk) {
     let keys = walk.get("/keys", "").await;
     assert!(keys["items"].as_array().expect("keys").iter().all(|key| key.get("secret").is_none()), "{keys}");
     walk.go(Method::DELETE, "/keys/{id}", &id(&key), Value::Null).await;
-    let project = walk.go(Method::PUT, "/projects", "", json!({ "name": "side", "max_concurrency": 2 })).await;
-    assert_eq!(project["max_concurrency"], 2);
+    let project = walk
+        .go(Method::PUT, "/projects", "", json!({ "name": "side", "max_concurrency": 2, "max_starts_per_minute": 600 }))
+        .await;
+    assert_eq!((&project["max_concurrency"], &project["max_starts_per_minute"]), (&json!(2), &json!(600)));
     walk.get("/projects", "").await;
     walk.get("/audit", "").await;
 }
