@@ -163,6 +163,46 @@ impl Client {
         }
     }
 
+    /// A remote worker that claims orders, never renews its leases, and reports each order as completed when it knows that
+    /// somebody else has claimed it since.
+    pub(crate) async fn haunt_for_ever(self) {
+        let me = json!({"name": "ghost", "capabilities": ["python"]});
+        let worker = loop {
+            match self.ask(Method::POST, "/workers", None, Some(me.clone())).await {
+                Some((_, worker)) => break worker["id"].clone(),
+                None => sleep(PAUSE).await,
+            }
+        };
+        loop {
+            sleep(PAUSE).await;
+            let claim = json!({"worker_id": worker, "lease_seconds": 1});
+            let Some((_, claimed)) = self.ask(Method::POST, "/queue/claim", None, Some(claim)).await else { continue };
+            for order in claimed["orders"].as_array().into_iter().flatten() {
+                self.haunt(&order["fence"], order["task"]["id"].as_str().unwrap()).await;
+            }
+        }
+    }
+
+    async fn haunt(&self, fence: &Value, task: &str) {
+        loop {
+            sleep(PAUSE / 10).await;
+            let Some((_, task)) = self.ask(Method::GET, &format!("/tasks/{task}"), None, None).await else { continue };
+            if !task["completed_at"].is_null() {
+                return;
+            }
+            if task["order"]["epoch"].as_i64() <= fence["epoch"].as_i64() {
+                continue;
+            }
+            match self.ask(Method::POST, "/queue/complete", None, Some(fence.clone())).await {
+                Some((StatusCode::CONFLICT, _)) | None => {}
+                Some((status, order)) => {
+                    self.strange(format!("{fence} was stale, and its completion was taken: {status} {order}"));
+                    return;
+                }
+            }
+        }
+    }
+
     /// Why a task does not run, as the API says.
     pub(crate) async fn why(&self, task: &str) -> Value {
         let why = self.ask(Method::GET, &format!("/tasks/{task}/why"), None, None).await;

@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     /// How many workers an order may cost.
     pub(crate) max_kills: u32,
     pub(crate) jobs: Vec<Job>,
+    /// Whether a remote worker goes about that lets leases run out and reports nevertheless.
+    pub(crate) ghost: bool,
     /// What is done to the system, and when, the earliest first.
     pub(crate) ops: Vec<(Duration, Op)>,
 }
@@ -48,7 +50,8 @@ impl Plan {
         }
         ops.retain(|(_, op)| redis || !op.needs_redis());
         ops.sort_by_key(|(at, _)| *at);
-        Self { seed, redis, limit, session_max_age, max_kills, jobs, ops }
+        let ghost = rng.random_bool(0.4);
+        Self { seed, redis, limit, session_max_age, max_kills, jobs, ghost, ops }
     }
 }
 
@@ -108,11 +111,9 @@ fn late(rng: &mut impl Rng, at: Duration, role: Role, ops: &mut Vec<(Duration, O
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, redis, limit, session_max_age, max_kills, .. } = self;
-        writeln!(
-            f,
-            "  seed {seed}, Redis {redis}, limit {limit:?}, sessions {session_max_age:?}, max kills {max_kills}"
-        )?;
+        let Self { seed, redis, limit, session_max_age, max_kills, ghost, .. } = self;
+        writeln!(f, "  seed {seed}, Redis {redis}, limit {limit:?}, max kills {max_kills}")?;
+        writeln!(f, "  sessions {session_max_age:?}, ghost {ghost}")?;
         for job in &self.jobs {
             writeln!(f, "  {job:?}")?;
         }

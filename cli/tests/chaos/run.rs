@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use tokio::{
-    task::JoinSet,
+    task::{JoinHandle, JoinSet},
     time::{Instant, sleep, sleep_until},
 };
 
@@ -23,9 +23,11 @@ pub(crate) async fn run(plan: &Plan, dir: &Path) -> Result<String, Vec<String>> 
     }
     let answering = tokio::spawn(fleet.client.clone().answer_for_ever());
 
+    let haunting = plan.ghost.then(|| tokio::spawn(fleet.client.clone().haunt_for_ever()));
     let zero = Instant::now();
     trouble(plan, &mut fleet, zero).await;
     fleet.heal();
+    let _ = haunting.inspect(JoinHandle::abort);
     let healed = Instant::now();
     let resuming = tokio::spawn(fleet.client.clone().resume_for_ever());
     let late = settle(&mut fleet, &mut people).await;
@@ -51,8 +53,10 @@ pub(crate) async fn run(plan: &Plan, dir: &Path) -> Result<String, Vec<String>> 
             let _ = std::fs::remove_dir_all(dir);
         }
         Ok(format!(
-            "{}; {} ops, {lost} commits unheard, {late} late; settled in {:.1} s, {:.0} s in all",
+            "{}; Redis {}, limit {:?}; {} ops, {lost} commits unheard, {late} late; settled in {:.1} s, {:.0} s in all",
             record.summary(),
+            plan.redis,
+            plan.limit,
             plan.ops.len(),
             settled.as_secs_f64(),
             all.as_secs_f64()
