@@ -38,11 +38,15 @@ impl Plan {
     pub(crate) fn of(seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let redis = rng.random_bool(0.6);
-        let limit = rng.random_bool(0.6).then(|| rng.random_range(1..=2));
+        let limit = rng.random_bool(if redis { 0.6 } else { 0.3 }).then(|| rng.random_range(1..=2));
         let session_max_age = rng.random_bool(0.25).then(|| millis(&mut rng, 5000..=9000));
         let max_kills = if rng.random_bool(0.3) { 2 } else { 20 };
         let one_lane = limit.is_none() && rng.random_bool(0.5);
-        let jobs = (0..JOBS).map(|number| Job::draw(&mut rng, number, one_lane)).collect();
+        let mut jobs: Vec<_> = (0..JOBS).map(|number| Job::draw(&mut rng, number, one_lane)).collect();
+        if !redis {
+            // Many at once, so that workers fight for the same orders.
+            jobs.iter_mut().for_each(|job| job.at = Duration::from_secs(job.at.as_secs() / 4 * 4));
+        }
         let mut ops = Vec::new();
         for _ in 0..rng.random_range(FAULTS) {
             let at = millis(&mut rng, 1000..=15_000);
