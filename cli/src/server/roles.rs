@@ -87,6 +87,8 @@ impl Roles {
     /// Runs until told to stop, or until a role ends by itself, which is a failure.
     pub(crate) async fn run(mut self) -> anyhow::Result<Exit> {
         let early = tokio::select! {
+            // A role that has nothing to finish ends as soon as it is told to: that is no failure.
+            biased;
             () = self.stop.cancelled() => None,
             Some(ended) = self.workers.join_next() => Some(ended),
             Some(ended) = self.api.join_next() => Some(ended),

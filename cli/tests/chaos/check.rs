@@ -8,6 +8,7 @@ use crate::{
     client::Promised,
     plan::Plan,
     record::{Record, number, text},
+    workload::Job,
 };
 
 const FINAL: [&str; 4] = ["completed", "failed", "dead", "cancelled"];
@@ -39,9 +40,10 @@ fn promises(record: &Record, promised: &Promised, plan: &Plan, findings: &mut Ve
         }
     }
     let distinct: BTreeSet<_> = promised.tasks.values().collect();
-    if distinct.len() != promised.tasks.len() || record.tasks.len() != promised.tasks.len() {
-        let (rows, jobs) = (record.tasks.len(), promised.tasks.len());
-        findings.push(format!("{jobs} jobs, each handed in under one key, made {rows} tasks"));
+    let made = |job: &Job| record.tasks.values().filter(|task| text(task, "title") == job.title()).count();
+    let twice = plan.jobs.iter().filter(|job| job.keyed && made(job) > 1).count();
+    if distinct.len() != promised.tasks.len() || twice > 0 {
+        findings.push(format!("{twice} jobs, each handed in under one key, made several tasks, or several made one"));
     }
     for (id, answer) in &promised.answers {
         let stored = record.questions.iter().find(|question| text(question, "id") == id);
@@ -83,20 +85,25 @@ fn lives(record: &Record, findings: &mut Vec<String>) {
     }
 }
 
-/// No step is committed twice, none moves while nobody holds its order, and no order that completed left one undone.
+/// No step is committed twice, none moves but under the epoch that holds its order at that place of the log, and no order
+/// that completed left one undone.
 fn steps(record: &Record, findings: &mut Vec<String>) {
-    let (mut held, mut done): (BTreeSet<&str>, BTreeSet<&str>) = Default::default();
+    let (mut held, mut done): (BTreeMap<&str, i64>, BTreeSet<&str>) = Default::default();
     for event in &record.events {
         let (order, payload) = (text(event, "order_id"), &event["payload"]);
         match (text(event, "kind"), text(payload, "to")) {
-            ("order.status", "claimed") => _ = held.insert(order),
+            ("order.status", "claimed") => _ = held.insert(order, number(payload, "epoch")),
             ("order.status", _) => _ = held.remove(order),
             // The end of an order cancels its steps, in the same transaction.
             ("step.status", "cancelled") => {}
             ("step.status", to) => {
                 let step = text(payload, "step_id");
-                if !held.contains(order) {
-                    findings.push(format!("nobody held order {order} when its step moved: {payload}"));
+                match held.get(order) {
+                    None => findings.push(format!("nobody held order {order} when its step moved: {payload}")),
+                    Some(epoch) if payload["epoch"] != *epoch => findings.push(format!(
+                        "order {order} was held under epoch {epoch} when its step moved under another: {payload}"
+                    )),
+                    Some(_) => {}
                 }
                 if to == "completed" && !done.insert(step) {
                     findings.push(format!("step {step} was committed twice: {payload}"));

@@ -10,7 +10,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::workload::{Job, LIMITED};
+use crate::workload::{Job, Kind, LIMITED};
 
 /// The API answers a request well within this, or not at all.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -71,8 +71,8 @@ impl Client {
         self.promised.lock().unwrap().strange.push(what);
     }
 
-    /// Sets the limited project up, as soon as the API answers.
-    pub(crate) async fn limit(&self, limit: u32) {
+    /// Sets the limited project up, as soon as the API answers. It may have no limit.
+    pub(crate) async fn limit(&self, limit: Option<u32>) {
         let body = json!({"name": LIMITED, "max_concurrency": limit});
         while self.ask(Method::PUT, "/projects", None, Some(body.clone())).await.is_none() {
             sleep(PAUSE).await;
@@ -83,7 +83,7 @@ impl Client {
     pub(crate) async fn hand_in(self, job: Job) {
         sleep(job.at).await;
         let task = loop {
-            let key = Some(format!("job-{}", job.number));
+            let key = job.keyed.then(|| format!("job-{}", job.number));
             match self.ask(Method::POST, "/tasks", key, Some(job.body())).await {
                 Some((status, task)) if status.is_success() => break task["id"].as_str().unwrap().to_owned(),
                 Some((status, problem)) => {
@@ -109,7 +109,7 @@ impl Client {
             let open = self.ask(Method::GET, "/questions?status=open&limit=100", None, None).await;
             let Some((StatusCode::OK, open)) = open else { continue };
             for question in open["items"].as_array().into_iter().flatten() {
-                if question["task_title"] == "Ask" {
+                if question["task_title"].as_str().is_some_and(Kind::wants_answer) {
                     self.answer(question["id"].as_str().unwrap()).await;
                 }
             }
@@ -125,6 +125,81 @@ impl Client {
             }
             Some((StatusCode::OK, _)) | None => {}
             Some((status, problem)) => self.strange(format!("answering question {id}: {status} {problem}")),
+        }
+    }
+
+    /// Pauses a queue or resumes it, if the API answers and knows it.
+    pub(crate) async fn switch(self, queue: &'static str, what: &'static str) {
+        let _ = self.ask(Method::POST, &format!("/queue/{queue}/{what}"), None, None).await;
+    }
+
+    /// Resumes whatever is paused, for ever: a request to pause may arrive late.
+    pub(crate) async fn resume_for_ever(self) {
+        loop {
+            sleep(PAUSE).await;
+            let status = self.ask(Method::GET, "/queue/status", None, None).await;
+            let Some((StatusCode::OK, status)) = status else { continue };
+            for queue in status["queues"].as_array().into_iter().flatten().filter(|queue| !queue["paused_at"].is_null())
+            {
+                let path = format!("/queue/{}/resume", queue["name"].as_str().unwrap());
+                let _ = self.ask(Method::POST, &path, None, None).await;
+            }
+        }
+    }
+
+    /// Ends a live session, if the API answers and there is one.
+    pub(crate) async fn end_session(self, place: usize) {
+        let live = self.ask(Method::GET, "/sessions?status=active&status=idle&limit=100", None, None).await;
+        let Some((StatusCode::OK, live)) = live else { return };
+        let live: Vec<&str> =
+            live["items"].as_array().into_iter().flatten().filter_map(|it| it["id"].as_str()).collect();
+        if live.is_empty() {
+            return;
+        }
+        match self.ask(Method::DELETE, &format!("/sessions/{}", live[place % live.len()]), None, None).await {
+            // Over already.
+            Some((StatusCode::OK | StatusCode::CONFLICT, _)) | None => {}
+            Some((status, problem)) => self.strange(format!("ending a session: {status} {problem}")),
+        }
+    }
+
+    /// A remote worker that claims orders, never renews its leases, and reports each order as completed when it knows that
+    /// somebody else has claimed it since.
+    pub(crate) async fn haunt_for_ever(self) {
+        let me = json!({"name": "ghost", "capabilities": ["python"]});
+        let worker = loop {
+            match self.ask(Method::POST, "/workers", None, Some(me.clone())).await {
+                Some((_, worker)) => break worker["id"].clone(),
+                None => sleep(PAUSE).await,
+            }
+        };
+        loop {
+            sleep(PAUSE).await;
+            let claim = json!({"worker_id": worker, "lease_seconds": 1});
+            let Some((_, claimed)) = self.ask(Method::POST, "/queue/claim", None, Some(claim)).await else { continue };
+            for order in claimed["orders"].as_array().into_iter().flatten() {
+                self.haunt(&order["fence"], order["task"]["id"].as_str().unwrap()).await;
+            }
+        }
+    }
+
+    async fn haunt(&self, fence: &Value, task: &str) {
+        loop {
+            sleep(PAUSE / 10).await;
+            let Some((_, task)) = self.ask(Method::GET, &format!("/tasks/{task}"), None, None).await else { continue };
+            if !task["completed_at"].is_null() {
+                return;
+            }
+            if task["order"]["epoch"].as_i64() <= fence["epoch"].as_i64() {
+                continue;
+            }
+            match self.ask(Method::POST, "/queue/complete", None, Some(fence.clone())).await {
+                Some((StatusCode::CONFLICT, _)) | None => {}
+                Some((status, order)) => {
+                    self.strange(format!("{fence} was stale, and its completion was taken: {status} {order}"));
+                    return;
+                }
+            }
         }
     }
 

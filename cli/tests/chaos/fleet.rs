@@ -42,6 +42,8 @@ struct Member {
     process: Option<Process>,
     /// Whether it is meant to be down.
     down: bool,
+    /// Whether it was asked to end.
+    asked: bool,
     /// How long its log was when it started.
     log_at: u64,
     ended_at: Option<Instant>,
@@ -63,13 +65,15 @@ impl Fleet {
         for role in Role::ALL {
             let (to_postgres, to_redis) = (Proxy::start(postgres.port()).await, Proxy::start(redis.port()).await);
             let mut args = role_args(role, plan, dir, port);
-            args.extend(["--redis-url".to_owned(), format!("redis://127.0.0.1:{}/", to_redis.port())]);
+            if plan.redis {
+                args.extend(["--redis-url".to_owned(), format!("redis://127.0.0.1:{}/", to_redis.port())]);
+            }
             let mut program = program(dir, &role.name(), &args, &postgres.url(to_postgres.port(), DATABASE));
             if role == ODD_CLOCK {
                 program.envs.extend(clock_env(dir));
             }
-            let (process, down, log_at, ended_at) = (None, false, 0, None);
-            members.push(Member { role, program, process, down, log_at, ended_at, to_postgres, to_redis });
+            let (process, down, asked, log_at, ended_at) = (None, false, false, 0, None);
+            members.push(Member { role, program, process, down, asked, log_at, ended_at, to_postgres, to_redis });
         }
         members.iter_mut().for_each(Member::start);
         let (client, clock) = (Client::new(port, key), clock_file(dir));
@@ -81,6 +85,7 @@ impl Fleet {
     pub(crate) fn apply(&mut self, op: Op) {
         match op {
             Op::Kill(role) => self.member(role).kill(),
+            Op::Terminate(role) => self.member(role).terminate(),
             Op::Start(role) => self.member(role).start(),
             Op::Stop(role) => self.member(role).process.iter().for_each(Process::stop),
             Op::GoOn(role) => self.member(role).process.iter().for_each(Process::go_on),
@@ -109,6 +114,7 @@ impl Fleet {
             Op::PostgresStart => self.postgres.bring_up(),
             Op::PostgresCut(role) => self.member(role).to_postgres.cut(),
             Op::LoseCommits(role, count) => self.member(role).to_postgres.lose_commits(count),
+            Op::Hold(role, commit) => self.member(role).to_postgres.hold_commit(commit.contains()),
             Op::Stall(role) => {
                 self.member(role).to_postgres.stall(true);
                 self.member(role).to_redis.stall(true);
@@ -119,6 +125,9 @@ impl Fleet {
             }
             Op::Heal(role) => self.member(role).heal(),
             Op::Clock(seconds) => set_clock(&self.clock, seconds),
+            Op::Pause(queue) => drop(tokio::spawn(self.client.clone().switch(queue, "pause"))),
+            Op::Resume(queue) => drop(tokio::spawn(self.client.clone().switch(queue, "resume"))),
+            Op::EndSession(place) => drop(tokio::spawn(self.client.clone().end_session(place))),
         }
     }
 
@@ -132,24 +141,23 @@ impl Fleet {
         for member in &mut self.members {
             member.heal();
             member.process.iter().for_each(Process::go_on);
-            if member.process.is_none() {
-                member.start();
-            }
+            member.start();
         }
     }
 
     /// Starts again what ended by itself, and notes it.
     pub(crate) fn supervise(&mut self) {
         for member in &mut self.members {
-            if member.down {
-                continue;
-            }
             if let Some(status) = member.process.as_mut().and_then(Process::ended) {
-                if member.had_begun() {
+                // One that is asked to end does so in order, unless that comes before its start is over.
+                if member.had_begun() && !(member.asked && status.success()) {
                     self.died.push(format!("{} ended by itself: {status}", member.role.name()));
                 }
                 member.process = None;
                 member.ended_at = Some(Instant::now());
+            }
+            if member.down {
+                continue;
             }
             if member.process.is_none() && member.ended_at.is_none_or(|at| at.elapsed() > RESPAWN) {
                 member.start();
@@ -157,9 +165,16 @@ impl Fleet {
         }
     }
 
-    /// How many commits were acknowledged to nobody.
-    pub(crate) fn lost_commits(&self) -> u32 {
-        self.members.iter().map(|member| member.to_postgres.lost()).sum()
+    /// How many commits were acknowledged to nobody, and how many arrived late.
+    pub(crate) fn bad_commits(&self) -> (u32, u32) {
+        let to_postgres = || self.members.iter().map(|member| &member.to_postgres);
+        (to_postgres().map(Proxy::lost).sum(), to_postgres().map(Proxy::held).sum())
+    }
+
+    /// Those that were asked to end and do not.
+    pub(crate) fn draining(&mut self) -> Vec<String> {
+        let draining = self.members.iter_mut().filter(|member| member.asked && member.process.is_some());
+        draining.map(|member| format!("{} was asked to end and does not", member.role.name())).collect()
     }
 
     /// Runs a query that gives one JSON document.
@@ -175,10 +190,12 @@ impl Fleet {
 }
 
 impl Member {
+    /// Starts it. One that is still ending is started again when it has ended.
     fn start(&mut self) {
         self.down = false;
         self.ended_at = None;
         if self.process.is_none() {
+            self.asked = false;
             self.log_at = std::fs::metadata(&self.program.log).map_or(0, |log| log.len());
             self.process = Some(Process::start(&self.program));
         }
@@ -189,6 +206,12 @@ impl Member {
         if let Some(mut process) = self.process.take() {
             process.kill();
         }
+    }
+
+    fn terminate(&mut self) {
+        self.down = true;
+        self.asked = self.process.is_some();
+        self.process.iter().for_each(Process::ask_to_end);
     }
 
     fn heal(&self) {
@@ -209,7 +232,10 @@ fn role_args(role: Role, plan: &Plan, dir: &Path, port: u16) -> Vec<String> {
     let retry = "--lease 3s --renew-every 600ms --offline-after 4s --retry-base 100ms --retry-max 1s --log info";
     let role_only = match role {
         Role::Api => format!("api --bind 127.0.0.1:{port} --pipelines {}", dir.join("pipelines").display()),
-        Role::Orchestrator(_) => "orchestrator".to_owned(),
+        Role::Orchestrator(_) => match plan.session_max_age {
+            Some(age) => format!("orchestrator --session-max-age {}ms", age.as_millis()),
+            None => "orchestrator".to_owned(),
+        },
         Role::Worker(number) => format!("worker --name worker-{number} --slots 2 --grace 300ms --drain 2s"),
     };
     let kills = format!("--max-kills {}", plan.max_kills);
@@ -222,7 +248,8 @@ fn program(dir: &Path, name: &str, args: &[String], database: &str) -> Program {
     let forget = std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_str().is_some_and(ours));
     let env = |name: &str, value: String| (name.into(), value.into());
     Program {
-        path: PathBuf::from(env!("CARGO_BIN_EXE_shopfloor")),
+        // `scripts/chaos-mutations.py` puts a broken one in its place.
+        path: std::env::var_os("SHOPFLOOR_CHAOS_PROGRAM").unwrap_or(env!("CARGO_BIN_EXE_shopfloor").into()).into(),
         args: args.iter().map(Into::into).collect(),
         envs: vec![
             env("SHOPFLOOR_DATABASE_URL", database.to_owned()),

@@ -9,8 +9,8 @@ fn moved(order: &str, from: Value, to: &str, event: Value, epoch: i64) -> Value 
     json!({"kind": "order.status", "order_id": order, "payload": payload})
 }
 
-fn step(order: &str, id: &str, to: &str) -> Value {
-    json!({"kind": "step.status", "order_id": order, "payload": {"step_id": id, "to": to}})
+fn step(order: &str, id: &str, to: &str, epoch: i64) -> Value {
+    json!({"kind": "step.status", "order_id": order, "payload": {"step_id": id, "to": to, "epoch": epoch}})
 }
 
 /// Two orders of a project that runs one at a time, the second of which was lost once.
@@ -22,7 +22,8 @@ fn right() -> (Record, Promised, Plan) {
     for (number, (order, epoch)) in [("a", 1), ("b", 2)].into_iter().enumerate() {
         let task = format!("task-{order}");
         promised.tasks.insert(plan.jobs[number].number, task.clone());
-        tasks.insert(task.clone(), json!({"id": task, "status": "completed"}));
+        plan.jobs[number].keyed = true;
+        tasks.insert(task.clone(), json!({"id": task, "title": plan.jobs[number].title(), "status": "completed"}));
         orders.push(json!({"id": order, "task_id": task, "status": "completed", "epoch": epoch,
             "project": "limited", "max_concurrency": 1}));
         events.push(moved(order, Value::Null, "queued", Value::Null, 0));
@@ -35,7 +36,7 @@ fn right() -> (Record, Promised, Plan) {
         }
         for name in ["first", "second"] {
             let id = format!("{order}-{name}");
-            events.push(step(order, &id, "completed"));
+            events.push(step(order, &id, "completed", epoch));
             steps.push(json!({"id": id, "order_id": order, "name": name, "status": "completed"}));
         }
         events.push(moved(order, json!("claimed"), "completed", json!("completed"), epoch));
@@ -69,7 +70,15 @@ fn the_check_lets_a_right_record_pass_and_finds_each_wrong_one() {
         let place = record.events.iter().position(|event| event["kind"] == "step.status").expect("a step");
         record.events.insert(place, record.events[place].clone());
     });
-    found("nobody held order a", |record, _| record.events.push(step("a", "a-third", "running")));
+    found("nobody held order a", |record, _| record.events.push(step("a", "a-third", "running", 1)));
+    found("held under epoch 2 when its step moved under another", |record, _| {
+        let ghost = record.events.iter_mut().rfind(|event| event["kind"] == "step.status").expect("a step");
+        ghost["payload"]["epoch"] = json!(1);
+    });
+    found("made several tasks", |record, _| {
+        let twin = record.tasks["task-a"].clone();
+        record.tasks.insert("task-c".to_owned(), twin);
+    });
     found("may run 1 and ran", |record, _| {
         // The second order is queued and claimed before the first one ends.
         let next = record.events.iter().position(|event| event["order_id"] == "b").expect("the second order");

@@ -24,6 +24,15 @@ impl Role {
         }
     }
 
+    /// What it commits that is worth being late.
+    pub(crate) fn commits(self) -> &'static [Commit] {
+        match self {
+            Self::Api => &[Commit::Submission, Commit::Transaction],
+            Self::Orchestrator(_) => &[Commit::Transaction],
+            Self::Worker(_) => &[Commit::Completion, Commit::Completion, Commit::Claim, Commit::Transaction],
+        }
+    }
+
     /// Its name, for files.
     pub(crate) fn name(self) -> String {
         match self {
@@ -34,11 +43,38 @@ impl Role {
     }
 }
 
+/// Something that a process makes durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Commit {
+    /// The one statement of a submission without an idempotency key.
+    Submission,
+    /// The one statement of a claim.
+    Claim,
+    /// The one statement of a completion.
+    Completion,
+    /// The end of a transaction.
+    Transaction,
+}
+
+impl Commit {
+    /// What its text contains, and no other's.
+    pub(crate) fn contains(self) -> &'static str {
+        match self {
+            Self::Submission => "'task.submitted'",
+            Self::Claim => "SET status = 'claimed'",
+            Self::Completion => "SET status = 'completed', lease_expires_at",
+            Self::Transaction => "COMMIT",
+        }
+    }
+}
+
 /// One thing that is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Op {
     /// SIGKILL.
     Kill(Role),
+    /// SIGTERM.
+    Terminate(Role),
     Start(Role),
     /// SIGSTOP.
     Stop(Role),
@@ -58,12 +94,27 @@ pub(crate) enum Op {
     PostgresCut(Role),
     /// The next commits of a process are acknowledged to nobody.
     LoseCommits(Role, u32),
+    /// The next commit of this kind stays on the way, and nothing gets through between the process and PostgreSQL any more.
+    Hold(Role, Commit),
     /// Nothing gets through between a process and its databases; connections stay open.
     Stall(Role),
     /// Everything between a process and its databases takes longer.
     Slow(Role, Duration),
-    /// Ends what the three above began.
+    /// Ends what the four above began.
     Heal(Role),
     /// Sets the clock of the last worker's machine wrong by so many seconds.
     Clock(i64),
+    /// An operator pauses a queue.
+    Pause(&'static str),
+    Resume(&'static str),
+    /// An operator ends a live session: the one at this place among those that there are.
+    EndSession(usize),
+}
+
+impl Op {
+    /// Whether it is about Redis.
+    pub(crate) fn needs_redis(self) -> bool {
+        use Op::{RedisCut, RedisFlush, RedisGoOn, RedisKill, RedisStart, RedisStop};
+        matches!(self, RedisKill | RedisStart | RedisStop | RedisGoOn | RedisFlush | RedisCut(_))
+    }
 }

@@ -25,7 +25,7 @@ impl Record {
             Value::Array(rows) => rows,
             other => panic!("not rows: {other}"),
         };
-        let tasks = rows("SELECT id, status, error, result FROM tasks");
+        let tasks = rows("SELECT id, title, status, error, result FROM tasks");
         Self {
             orders: rows(
                 "SELECT o.id, o.task_id, o.status, o.epoch, o.attempt, o.kills, o.error, p.max_concurrency, \

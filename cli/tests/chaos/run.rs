@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use tokio::{
-    task::JoinSet,
+    task::{JoinHandle, JoinSet},
     time::{Instant, sleep, sleep_until},
 };
 
@@ -23,17 +23,22 @@ pub(crate) async fn run(plan: &Plan, dir: &Path) -> Result<String, Vec<String>> 
     }
     let answering = tokio::spawn(fleet.client.clone().answer_for_ever());
 
+    let haunting = plan.ghost.then(|| tokio::spawn(fleet.client.clone().haunt_for_ever()));
     let zero = Instant::now();
     trouble(plan, &mut fleet, zero).await;
     fleet.heal();
+    let _ = haunting.inspect(JoinHandle::abort);
     let healed = Instant::now();
+    let resuming = tokio::spawn(fleet.client.clone().resume_for_ever());
     let late = settle(&mut fleet, &mut people).await;
     answering.abort();
+    resuming.abort();
 
     let record = Record::read(&fleet);
     let promised = fleet.client.promised();
     let mut findings = check::check(&record, &promised, plan);
     findings.extend(fleet.died.iter().cloned());
+    findings.extend(fleet.draining());
     for task in late {
         findings.push(format!("task {task} waits for ever: {}", fleet.client.why(&task).await));
     }
@@ -42,14 +47,16 @@ pub(crate) async fn run(plan: &Plan, dir: &Path) -> Result<String, Vec<String>> 
     }
     if findings.is_empty() {
         let (settled, all) = (healed.elapsed(), began.elapsed());
-        let lost = fleet.lost_commits();
+        let (lost, late) = fleet.bad_commits();
         drop(fleet);
         if std::env::var_os("SHOPFLOOR_CHAOS_KEEP").is_none() {
             let _ = std::fs::remove_dir_all(dir);
         }
         Ok(format!(
-            "{}; {} ops, {lost} commits unheard; settled in {:.1} s, {:.0} s in all",
+            "{}; Redis {}, limit {:?}; {} ops, {lost} commits unheard, {late} late; settled in {:.1} s, {:.0} s in all",
             record.summary(),
+            plan.redis,
+            plan.limit,
             plan.ops.len(),
             settled.as_secs_f64(),
             all.as_secs_f64()
@@ -86,7 +93,8 @@ async fn settle(fleet: &mut Fleet, people: &mut JoinSet<()>) -> Vec<String> {
         let live = fleet.json(LIVE);
         let live: Vec<String> =
             live.as_array().unwrap().iter().map(|row| row["task_id"].as_str().unwrap().to_owned()).collect();
-        if people.is_empty() && live.is_empty() {
+        let over = live.is_empty() && fleet.draining().is_empty();
+        if people.is_empty() && over {
             return Vec::new();
         }
         if Instant::now() > give_up {

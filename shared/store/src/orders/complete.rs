@@ -72,8 +72,9 @@ async fn complete_in_turn(store: &Store, completions: &[Completion]) -> Result<V
 /// `$1` to `$5`: orders, epochs, times, results and ids for the log, of which the last names the completion that won when
 /// there are several of one claim. Unfinished steps, open questions and tasks that are not in progress are left to the long
 /// way; so are orders whose cancellation was asked for: this statement's place in the log is fixed by its first row, and
-/// the request must stand before it. A claimed order is one with a lease: asking for that, and counting instead of asking for existence, makes every
-/// look-up a probe of one index per order, whatever the planner believes about the tables.
+/// the request must stand before it. A claimed order is one with a lease: asking for that, and counting instead of asking
+/// for existence, makes every look-up a probe of one index per order, whatever the planner believes about the tables. What
+/// is told has the epoch that was shown, not the row's: should the condition ever fail, the log shows it.
 const COMPLETE: &str = "
     WITH given AS (
         SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::jsonb[], $5::uuid[])
@@ -87,7 +88,7 @@ const COMPLETE: &str = "
             AND (SELECT count(*) FROM steps s
                  WHERE s.run_id = o.run_id AND s.status IN ('pending', 'running', 'waiting')) = 0
             AND (SELECT count(*) FROM questions q WHERE q.order_id = o.id AND q.status = 'open') = 0
-        RETURNING o.*, g.at, g.result, g.event
+        RETURNING o.*, g.at, g.result, g.event, g.epoch AS shown
     ), task AS (
         UPDATE tasks AS t
         SET status = 'completed', result = d.result, error = NULL, completed_at = d.at, updated_at = d.at
@@ -103,7 +104,7 @@ const COMPLETE: &str = "
         INSERT INTO events (id, kind, task_id, order_id, payload, created_at)
         SELECT event, 'order.status', task_id, id,
                jsonb_build_object(
-                   'from', 'claimed', 'to', 'completed', 'event', 'completed', 'epoch', epoch, 'attempt', attempt,
+                   'from', 'claimed', 'to', 'completed', 'event', 'completed', 'epoch', shown, 'attempt', attempt,
                    'worker_id', worker_id, 'session_id', NULL, 'end_reason', 'finished', 'error', NULL,
                    'task', jsonb_build_object('from', 'in_progress', 'to', 'completed')),
                at

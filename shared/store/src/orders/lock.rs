@@ -27,10 +27,13 @@ pub(crate) async fn lock_claimed(tx: &Tx, fence: Fence, op: &'static str, now: T
 }
 
 /// As [`lock_claimed`], without touching the session: for writes that end it anyway.
+///
+/// The order has the epoch that was shown, not the one that was read, so that what is written and told of it says who
+/// wrote: should the condition here ever fail, the log shows it.
 pub(super) async fn lock_fenced(tx: &Tx, fence: Fence, op: &'static str) -> Result<Order> {
     let found = one(tx, Entity::find_by_id(fence.order_id.0)).await?;
     let held = found.filter(|order| order.status == OrderStatus::Claimed && order.epoch == fence.epoch);
-    held.ok_or(StoreError::Fenced { fence, op })
+    held.map(|order| Order { epoch: fence.epoch, ..order }).ok_or(StoreError::Fenced { fence, op })
 }
 
 /// Locks the one order of a task that is queued, claimed or parked, if there is one.

@@ -78,6 +78,7 @@ fn announce(tx: &Tx, from: StepStatus, step: &Step, now: Timestamp) {
         "name": step.name,
         "kind": step.kind,
         "round": step.round,
+        "epoch": step.epoch,
         "attempt": step.attempt,
         "from": from,
         "to": step.status,

@@ -3,6 +3,7 @@
 mod postgres;
 mod process;
 mod proxy;
+mod wire;
 
 pub use postgres::PostgresServer;
 pub use process::{Process, Program};

@@ -1,12 +1,13 @@
 //! A TCP proxy that can be told to misbehave.
 //!
-//! Every connection to it is one to its target. It forwards until it is told to cut, to stall, to be slow, to refuse, or to
-//! lose what the server replies to a commit: the commit is made then, and acknowledged to nobody.
+//! Every connection to it is one to its target. It forwards until it is told to cut, to stall, to be slow or to refuse; to
+//! lose what PostgreSQL replies to a commit, which is made then and acknowledged to nobody; or to hold a commit up, which
+//! arrives then when its sender may long have been given up.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
@@ -22,10 +23,10 @@ use tokio::{
     task::JoinHandle,
 };
 
+use super::wire::Wire;
+
 /// Connections at once, at most; more are refused.
 const MAX_CONNECTIONS: usize = 512;
-/// PostgreSQL's simple query `COMMIT`, as a client sends it.
-const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
 
 /// A proxy on the loopback interface. It ends when dropped, with all its connections.
 #[derive(Debug)]
@@ -46,6 +47,10 @@ struct Control {
     to_lose: AtomicU32,
     /// How many have.
     lost: AtomicU32,
+    /// Which commit is to be held up.
+    to_hold: Mutex<Option<String>>,
+    /// How many were.
+    held: AtomicU32,
 }
 
 impl Proxy {
@@ -63,6 +68,8 @@ impl Proxy {
             delay_ms: AtomicU64::new(0),
             to_lose: AtomicU32::new(0),
             lost: AtomicU32::new(0),
+            to_hold: Mutex::default(),
+            held: AtomicU32::new(0),
         });
         let target = SocketAddr::from((Ipv4Addr::LOCALHOST, target));
         let accepting = tokio::spawn(accept(listener, target, Arc::clone(&control)));
@@ -95,7 +102,8 @@ impl Proxy {
         self.control.delay_ms.store(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 
-    /// Loses the server's reply to the next `count` commits, and the connection with it.
+    /// Loses PostgreSQL's reply to the next `count` commits, and the connection with it. A commit is a `COMMIT`, or a
+    /// statement outside of a transaction that writes.
     pub fn lose_commits(&self, count: u32) {
         self.control.to_lose.store(count, Ordering::SeqCst);
     }
@@ -106,12 +114,48 @@ impl Proxy {
         self.control.lost.load(Ordering::SeqCst)
     }
 
+    /// When PostgreSQL is sent the next commit whose text contains this (`COMMIT`, or that of a statement outside of a
+    /// transaction that writes), stalls everything, this commit included, until it is told otherwise.
+    pub fn hold_commit(&self, containing: &str) {
+        *self.control.to_hold() = Some(containing.to_owned());
+    }
+
+    /// How many commits were held up so far.
+    #[must_use]
+    pub fn held(&self) -> u32 {
+        self.control.held.load(Ordering::SeqCst)
+    }
+
     /// Forwards like a wire from now on.
     pub fn heal(&self) {
+        *self.control.to_hold() = None;
         self.refuse(false);
         self.stall(false);
         self.delay(Duration::ZERO);
         self.lose_commits(0);
+    }
+}
+
+impl Control {
+    fn to_hold(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        // Every change is one step: a panic elsewhere leaves nothing half-done here.
+        self.to_hold.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is to become of a commit that is about to be forwarded.
+    fn seen(&self, commit: &str, losing: &AtomicBool) {
+        let held = self.to_hold().take_if(|wanted| commit.contains(wanted.as_str()));
+        if held.is_some() {
+            self.held.fetch_add(1, Ordering::SeqCst);
+            self.stalled.send_replace(true);
+        }
+        if take_one(&self.to_lose) {
+            losing.store(true, Ordering::SeqCst);
+        }
+    }
+
+    async fn flowing(&self) -> Option<()> {
+        self.stalled.subscribe().wait_for(|stalled| !stalled).await.ok().map(|_| ())
     }
 }
 
@@ -155,10 +199,13 @@ async fn forward(client: TcpStream, target: SocketAddr, control: &Control) {
 
 async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, control: &Control, losing: &AtomicBool) {
     let mut buffer = vec![0; 64 * 1024];
+    let mut wire = Wire::default();
     while let Some(piece) = receive(&mut from, &mut buffer, control).await {
-        let commits = piece.windows(COMMIT.len()).any(|window| window == COMMIT);
-        if commits && take_one(&control.to_lose) {
-            losing.store(true, Ordering::SeqCst);
+        for commit in wire.commits(piece) {
+            control.seen(&commit, losing);
+        }
+        if control.flowing().await.is_none() {
+            return;
         }
         if to.write_all(piece).await.is_err() {
             return;
@@ -186,7 +233,7 @@ async fn receive<'b>(from: &mut OwnedReadHalf, buffer: &'b mut [u8], control: &C
     if delay > 0 {
         tokio::time::sleep(Duration::from_millis(delay)).await;
     }
-    control.stalled.subscribe().wait_for(|stalled| !stalled).await.ok()?;
+    control.flowing().await?;
     Some(&buffer[..read])
 }
 
@@ -221,6 +268,10 @@ mod tests {
         (port, pieces)
     }
 
+    const STARTUP: &[u8] = b"\0\0\0\x08\0\x03\0\0";
+    const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
+    const BEGIN: &[u8] = b"Q\0\0\0\x0aBEGIN\0";
+
     async fn ask(stream: &mut TcpStream, piece: &[u8]) -> Option<()> {
         stream.write_all(piece).await.ok()?;
         let mut reply = [0; 2];
@@ -244,17 +295,45 @@ mod tests {
         assert!(ask(&mut stream, b"hello").await.is_some());
     }
 
+    async fn transaction(proxy: &Proxy) -> TcpStream {
+        let mut stream = TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap();
+        assert!(ask(&mut stream, STARTUP).await.is_some());
+        assert!(ask(&mut stream, BEGIN).await.is_some());
+        stream
+    }
+
     #[tokio::test]
     async fn a_lost_commit_arrives_and_is_acknowledged_to_nobody() {
         let (port, pieces) = server().await;
         let proxy = Proxy::start(port).await;
-        let connect = || TcpStream::connect(("127.0.0.1", proxy.port()));
         proxy.lose_commits(1);
-        let mut stream = connect().await.unwrap();
-        assert!(ask(&mut stream, b"Q\0\0\0\x0aBEGIN\0").await.is_some());
-        assert!(ask(&mut stream, COMMIT).await.is_none());
-        assert_eq!((pieces.load(Ordering::SeqCst), proxy.lost()), (2, 1));
-        assert!(ask(&mut connect().await.unwrap(), COMMIT).await.is_some(), "only as many as asked for");
+        assert!(ask(&mut transaction(&proxy).await, COMMIT).await.is_none());
+        assert_eq!((pieces.load(Ordering::SeqCst), proxy.lost()), (3, 1));
+        assert!(ask(&mut transaction(&proxy).await, COMMIT).await.is_some(), "only as many as asked for");
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_is_held_up_arrives_later_though_its_sender_is_gone() {
+        let (port, pieces) = server().await;
+        let proxy = Proxy::start(port).await;
+        let mut stream = transaction(&proxy).await;
+        proxy.hold_commit("COMMIT");
+        stream.write_all(COMMIT).await.unwrap();
+        soon("the hold", async {
+            while proxy.held() == 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        drop(stream);
+        assert_eq!(pieces.load(Ordering::SeqCst), 2);
+        proxy.heal();
+        soon("the commit", async {
+            while pieces.load(Ordering::SeqCst) < 3 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
     }
 
     #[tokio::test]
