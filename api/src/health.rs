@@ -107,8 +107,9 @@ pub(crate) async fn record(store: &Store, stop: &CancellationToken) -> Result<St
     let (answer, unwritable) = tokio::join!(tokio::time::timeout(PATIENCE, store.ping()), store.unwritable());
     let record = match (answer, unwritable.record) {
         _ if stop.is_cancelled() => Err("the server is stopping".to_owned()),
+        // A disk that takes nothing is why the record does not answer, should it not.
+        (_, Some(problem)) => Err(format!("record: {problem}")),
         (Ok(Ok(())), None) => Ok(()),
-        (Ok(Ok(())), Some(problem)) => Err(format!("record: {problem}")),
         (Ok(Err(error)), _) => Err(format!("record: {error}")),
         (Err(_), _) => Err(format!("record: no answer within {} s", PATIENCE.as_secs())),
     };
