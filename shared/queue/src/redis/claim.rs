@@ -53,7 +53,8 @@ impl RedisQueue {
             };
             self.settle(&admitted, now, &mut doubtful).await?;
             claimed.extend(admitted.claimed);
-            if claimed.len() >= limit {
+            // Asking again for what has come meanwhile would keep waiting what is in hand already.
+            if claimed.len() >= limit || admitted.refused.is_empty() {
                 break;
             }
         }
