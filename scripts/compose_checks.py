@@ -247,4 +247,5 @@ def main() -> None:
     scale(stack)
 
 
-main()
+if __name__ == "__main__":
+    main()
