@@ -77,7 +77,8 @@ def limits() -> None:
         given = services[service]["deploy"]["resources"]["limits"]
         wanted = [int(given["memory"]), int(given["pids"]), float(given["cpus"])]
         host = found["HostConfig"]
-        assert [host["Memory"], host["PidsLimit"], host["NanoCpus"] / 1e9] == wanted, (service, wanted, host)
+        docker = [host["Memory"], host["PidsLimit"], host["NanoCpus"] / 1e9]
+        assert docker == wanted, (service, wanted, docker)
         if found["State"]["Running"]:
             memory, pids, quota, period = map(int, run("docker", "exec", found["Id"], "sh", "-c", ask).split())
             assert [memory, pids, quota / period] == wanted, (service, wanted, memory, pids, quota, period)
