@@ -62,4 +62,4 @@ say "starting the stack"
 "${compose[@]}" up --detach --no-build --pull never --quiet-pull
 
 say "checking it"
-COMPOSE="${compose[*]}" OUT="$work/out" SHOPFLOOR_SERVER_IMAGE=shopfloor-server:test python3 scripts/compose_checks.py
+COMPOSE="${compose[*]}" OUT="$work/out" SHOPFLOOR_SERVER_IMAGE=shopfloor-server:test python3 -B scripts/compose_checks.py

@@ -6,160 +6,31 @@ server image, and through HTTP where a program would.
 
 import json
 import os
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
-from pathlib import Path
 
-COMPOSE = os.environ["COMPOSE"].split()
-IMAGE = os.environ["SHOPFLOOR_SERVER_IMAGE"]
-OUT = Path(os.environ["OUT"])
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-PATIENCE = float(os.environ.get("PATIENCE", "180"))
-BEGAN = time.monotonic()
+from compose_stack import OUT, PROCESSES, Stack, compose, run, say, until, up
 
-LONG = "import time\nfor n in range(8):\n    print(n, flush=True)\n    time.sleep(1)\n"
-
-
-def say(text: str) -> None:
-    """Says what holds, and when."""
-    print(f"  {time.monotonic() - BEGAN:6.1f} s  {text}", flush=True)
+# The examples in the order of a wave, and each one's end. The first two are under way when a kill comes: one takes its
+# twelve seconds, the other writes a chart.
+ENDS = {
+    "endless.py": "failed",
+    "analysis.py": "completed",
+    "ask_column.py": "completed",
+    "blocked.py": "failed",
+    "flood.py": "failed",
+}
+FINAL = ("completed", "failed", "dead", "cancelled")
 
 
-def run(*command: str, code: int = 0) -> str:
-    """Runs a command that must end with this exit code; its standard output."""
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE * 2)
-    if ran.returncode != code:
-        sys.exit(f"exit code {ran.returncode} instead of {code}: {' '.join(command)}\n{ran.stdout}\n{ran.stderr}")
-    return ran.stdout
-
-
-def compose(*args: str) -> str:
-    """Runs docker compose on the stack."""
-    return run(*COMPOSE, *args)
-
-
-def until(what: str, look):
-    """Looks again and again until there is something."""
-    give_up = time.monotonic() + PATIENCE
-    last = None
-    while time.monotonic() < give_up:
-        try:
-            if (found := look()) is not None:
-                return found
-        except OSError as error:  # what is being restarted does not answer
-            last = error
-        time.sleep(0.3)
-    sys.exit(f"waited {PATIENCE} s in vain until {what}; {last or ''}")
-
-
-class Stack:
-    """The stack as its users see it."""
-
-    def __init__(self) -> None:
-        self.url = f"http://{self.port('api', 8000)}"
-        until("the API is ready", lambda: self.fetch(f"{self.url}/readyz"))
-        made = compose("exec", "-T", "api", "shopfloor", "keys", "create", "--local", "--role", "admin",
-                       "--name", "compose-test", "--json")
-        self.key = json.loads(made)["secret"]
-        self.prometheus = f"http://{self.port('prometheus', 9090)}"
-
-    @staticmethod
-    def port(service: str, port: int) -> str:
-        """Where a published port is to be found."""
-        return until(f"{service} is published", lambda: compose("port", service, str(port)).strip() or None)
-
-    @staticmethod
-    def fetch(url: str, key: str = "", body: object = None):
-        """One request; the JSON of the answer."""
-        request = urllib.request.Request(url, data=None if body is None else json.dumps(body).encode())
-        request.add_header("Content-Type", "application/json")
-        if key:
-            request.add_header("Authorization", f"Bearer {key}")
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
-
-    def api(self, path: str, body: object = None):
-        """One call of the API."""
-        return self.fetch(f"{self.url}/api/v1{path}", self.key, body)
-
-    def cli(self, *args: str, code: int = 0):
-        """Runs `shopfloor … --json`."""
-        out = run(
-            "docker", "run", "--rm", "--network", "host", "--user", f"{os.getuid()}:{os.getgid()}",
-            "--read-only", "--volume", f"{EXAMPLES}:/examples:ro", "--volume", f"{OUT}:/out",
-            "--env", f"SHOPFLOOR_URL={self.url}", "--env", f"SHOPFLOOR_API_KEY={self.key}", IMAGE, *args, "--json",
-            code=code,
-        )
-        return json.loads(out) if out.strip() else None
-
-    def submit(self, script: str, *args: str, code: int):
-        """Submits an example and waits; the task."""
-        return self.cli("submit", f"/examples/{script}", *args, "--wait", code=code)
-
-    def long_tasks(self, count: int) -> list[str]:
-        """Submits tasks that take eight seconds each; their ids."""
-        task = {"title": "eight seconds", "input": {"code": LONG}}
-        submitted = self.api("/tasks/bulk", {"tasks": [task] * count})
-        return [task["id"] for task in submitted["items"]]
-
-    def executions(self, task: str) -> list[dict]:
-        """Who ran a task."""
-        return self.api(f"/tasks/{task}/results")["executions"]
-
-    def completed(self, task: str) -> dict:
-        """Waits for the task's good end; a bad one ends the checks."""
-
-        def look():
-            found = self.api(f"/tasks/{task}")
-            if found["status"] in ("failed", "cancelled"):
-                sys.exit(f"the task came to a bad end: {json.dumps(found, indent=1)}\n{self.executions(task)}")
-            return found if found["status"] == "completed" else None
-
-        return until(f"task {task} is completed", look)
-
-    def running(self, tasks: list[str]) -> dict[str, str]:
-        """Waits until all of these run; the name of the worker of each. A worker's name is its container's."""
-
-        def look():
-            sessions = {it["task_id"]: it["worker_id"] for it in self.api("/sessions?limit=100")["items"]}
-            if not all(task in sessions for task in tasks):
-                return None
-            names = {it["id"]: it["name"] for it in self.api("/workers?limit=100")["items"]}
-            return {task: names[sessions[task]] for task in tasks}
-
-        return until("all tasks run", look)
-
-    def query(self, expression: str) -> float | None:
-        """The value of a Prometheus expression, if it has one."""
-        query = urllib.parse.urlencode({"query": expression})
-        found = self.fetch(f"{self.prometheus}/api/v1/query?{query}")["data"]["result"]
-        return float(found[0]["value"][1]) if found else None
-
-    def targets(self, **expected: int) -> None:
-        """Waits until Prometheus has exactly these, all of them up."""
-
-        def look():
-            found: dict[str, list[str]] = {}
-            for target in self.fetch(f"{self.prometheus}/api/v1/targets?state=active")["data"]["activeTargets"]:
-                found.setdefault(target["labels"]["job"], []).append(target["health"])
-            return found if found == {job: ["up"] * count for job, count in expected.items()} else None
-
-        until(f"Prometheus sees {expected}", look)
-        say(f"Prometheus scrapes {expected}, all up")
-
-
-def examples(stack: Stack) -> None:
-    """The five examples, each to its expected end."""
+def examples(stack: Stack) -> dict[str, dict]:
+    """The five examples, each to its expected end; what it takes to submit each of them again."""
     task = stack.submit("analysis.py", "--input", "/examples/data/sunspots.csv", code=0)
     assert task["result"]["sandbox_level"] == "local", task
     stack.cli("artifacts", "get", task["id"], "--all", "-o", "/out")
     chart = (OUT / "sunspots.png").read_bytes()
     assert chart.startswith(b"\x89PNG") and len(chart) > 10_000, len(chart)
     say(f"analysis.py: completed, a chart of {len(chart)} bytes, sandbox level `local`")
+    inputs = {"analysis.py": task["input"]}
 
     task = stack.submit("ask_column.py", "--input", "/examples/data/elnino.csv", code=5)
     question = stack.cli("inbox")["items"][0]
@@ -168,14 +39,19 @@ def examples(stack: Stack) -> None:
     done = stack.completed(task["id"])
     assert done["result"]["stdout"].startswith("MAR: 61 values"), done
     say(f"ask_column.py: asked “{question['prompt']}”, answered, completed")
+    inputs["ask_column.py"] = task["input"]
 
     task = stack.submit("blocked.py", code=1)
     assert [it["rule"] for it in task["result"]["findings"] if it["blocking"]] == ["B602"], task
     say("blocked.py: blocked by the critic")
+    inputs["blocked.py"] = task["input"]
     for script, args, ending in [("endless.py", ["--wall", "3"], "timed_out"), ("flood.py", [], "output_limit")]:
         task = stack.submit(script, *args, code=1)
         assert task["result"]["ending"] == ending, task
         say(f"{script}: {ending}")
+        inputs[script] = task["input"]
+    inputs["endless.py"]["limits"]["wall_seconds"] = 12
+    return {name: {"title": name, "input": inputs[name]} for name in ENDS}
 
 
 def closed() -> None:
@@ -189,6 +65,37 @@ def closed() -> None:
     say(f"{len(containers)} containers: none is root, has a capability or a writable file system")
 
 
+def limits() -> None:
+    """Each container has the memory, CPU and processes that compose.yml gives it, by Docker's word and by the kernel's."""
+    services = json.loads(compose("config", "--format", "json"))["services"]
+    # Version 2 of cgroups, or version 1.
+    ask = "cd /sys/fs/cgroup; if [ -e memory.max ]; then cat memory.max pids.max cpu.max; else " \
+        "cat memory/memory.limit_in_bytes pids/pids.max cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us; fi"
+    containers = json.loads(run("docker", "inspect", *compose("ps", "-aq").split()))
+    for found in containers:
+        service = found["Config"]["Labels"]["com.docker.compose.service"]
+        given = services[service]["deploy"]["resources"]["limits"]
+        wanted = [int(given["memory"]), int(given["pids"]), float(given["cpus"])]
+        host = found["HostConfig"]
+        docker = [host["Memory"], host["PidsLimit"], host["NanoCpus"] / 1e9]
+        assert docker == wanted, (service, wanted, docker)
+        if found["State"]["Running"]:
+            memory, pids, quota, period = map(int, run("docker", "exec", found["Id"], "sh", "-c", ask).split())
+            assert [memory, pids, quota / period] == wanted, (service, wanted, memory, pids, quota, period)
+    assert {it["Config"]["Labels"]["com.docker.compose.service"] for it in containers} == set(services), services.keys()
+    say(f"{len(containers)} containers: limits of memory, CPU and processes are in force")
+
+
+def healthy() -> None:
+    """Every container that stays has a health check, and passes it."""
+
+    def look():
+        states = {it["Name"]: it["State"] for it in json.loads(run("docker", "inspect", *compose("ps", "-q").split()))}
+        return len(states) if all(it.get("Health", {}).get("Status") == "healthy" for it in states.values()) else None
+
+    say(f"{until('all containers are healthy', look)} containers are healthy by their own checks")
+
+
 def spread(stack: Stack) -> None:
     """Three tasks, three workers."""
     tasks = stack.long_tasks(3)
@@ -200,46 +107,87 @@ def spread(stack: Stack) -> None:
     say("3 tasks ran on 3 workers")
 
 
-def kill(stack: Stack, service: str) -> None:
-    """Kills one process of the stack while three tasks run; nothing may be lost."""
-    tasks = stack.long_tasks(3)
-    workers = stack.running(tasks)
-    if service == "worker":
-        victim = workers[tasks[0]]
-    elif service == "orchestrator":
-        victim = leader(stack)
-    else:
-        victim = compose("ps", "-q", service).split()[0]
-    run("docker", "kill", "--signal", "KILL", victim)
-    if service not in ("worker", "orchestrator"):
-        time.sleep(3)  # long enough to be missed
-        compose("up", "--detach", "--no-build", "--pull", "never", "--no-recreate", "--no-deps", service)
-    for task in tasks:
-        stack.completed(task)
-    ends = {task: [it["status"] for it in stack.executions(task)] for task in tasks}
-    assert all(found.count("completed") == 1 for found in ends.values()), ends
-    if service == "worker":
-        assert ends[tasks[0]] == ["lost", "completed"], ends
-        until("the expired lease is counted", lambda: stack.query("sum(shopfloor_lease_expired_total) > 0"))
-    if service == "orchestrator":
-        until("another one leads", lambda: stack.query("sum(shopfloor_leader) == 1"))
-    compose("up", "--detach", "--no-build", "--pull", "never", "--no-recreate", "--no-deps", service)
-    lost = sum(found.count("lost") for found in ends.values())
-    say(f"killed {service}: all tasks completed, {lost} of them on a second worker")
-
-
-def leader(stack: Stack) -> str:
-    """The container of the orchestrator that leads."""
+def settled(stack: Stack, tasks: dict[str, str]) -> dict[str, list[str]]:
+    """Waits until all these are over, answering what they ask. By the log each was over once, and as it should be; and one
+    execution brought it there, whatever became of others. How the executions of each ended."""
 
     def look():
-        for container in compose("ps", "-q", "orchestrator").split():
-            text = run("docker", "exec", container, "bash", "-c",
-                       "exec 3<>/dev/tcp/127.0.0.1/9100; printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3; cat <&3")
-            if "\nshopfloor_leader 1\n" in text:
-                return container
-        return None
+        for question in stack.api("/questions?status=open&limit=100")["items"]:
+            if question["task_id"] in tasks.values():
+                stack.api(f"/questions/{question['id']}/answer", {"answer": "MAR"})
+        open_still = [it for it in tasks.values() if stack.api(f"/tasks/{it}")["status"] not in FINAL]
+        return None if open_still else True
 
-    return until("one orchestrator leads", look)
+    until("all tasks are over", look)
+    ends = {}
+    for name, task in tasks.items():
+        log = stack.api(f"/tasks/{task}/events?kind=order.status&limit=500")["items"]
+        moves = [it["payload"]["to"] for it in log]
+        assert [it for it in moves if it in FINAL] == [ENDS[name]] and moves[-1] == ENDS[name], (name, moves)
+        ends[name] = [it["status"] for it in stack.executions(task)]
+        assert ends[name].count(ENDS[name]) == 1, (name, ends[name])
+        assert set(ends[name]) <= {ENDS[name], "lost", "parked", "released"}, (name, ends[name])
+    return ends
+
+
+def kill(stack: Stack, again: dict[str, dict], service: str) -> None:
+    """Kills processes of one kind while the examples run; nothing may be lost, and nothing done twice."""
+    tasks = dict(zip(again, stack.hand_in(*again.values())))
+    workers = stack.running([tasks["endless.py"], tasks["analysis.py"]])
+    if service == "worker":
+        victims = sorted(set(workers.values()))
+        assert len(victims) == 2, workers
+    elif service == "orchestrator":
+        victims = [stack.leader()]
+    else:
+        victims = compose("ps", "-q", service).split()
+    run("docker", "kill", "--signal", "KILL", *victims)
+    killed = time.monotonic()
+    if service == "orchestrator":
+        heir = until("another one leads", lambda: found if (found := stack.leader()) not in victims else None)
+        assert heir not in victims
+        say(f"another orchestrator leads {time.monotonic() - killed:.1f} s after the leader was killed")
+    elif service != "worker":
+        time.sleep(3)  # long enough to be missed
+        up(service)
+    ends = settled(stack, tasks)
+    if service == "worker":
+        assert ends["endless.py"] == ["lost", "failed"], ends
+        until("the expired lease is counted", lambda: stack.query("sum(shopfloor_lease_expired_total) > 0"))
+    until("exactly one leads", lambda: stack.query("sum(shopfloor_leader) == 1"))
+    up(service)
+    lost = sum(found.count("lost") for found in ends.values())
+    say(f"killed {len(victims)} {service} during the examples: each came to its end once, {lost} after losing a worker")
+
+
+def outage(stack: Stack, again: dict[str, dict]) -> None:
+    """Without Redis work goes on over SQL, and every process says so; with it again, dispatch goes through it again."""
+    fills = stack.query("sum(shopfloor_queue_fills_total)")
+    tasks = dict(zip(again, stack.hand_in(*again.values())))
+    stack.running([tasks["endless.py"], tasks["analysis.py"]])
+    killed = time.monotonic()  # before, for Docker takes a moment to say that it is done
+    compose("kill", "redis")
+
+    def degraded():
+        checks = {it["name"]: it for it in stack.fetch(f"{stack.url}/readyz")["checks"]}
+        return checks["dispatch"]["detail"] if checks["dispatch"]["status"] == "degraded" else None
+
+    why = until("/readyz says that dispatch is degraded", degraded, patience=15)
+    say(f"killed redis: within {time.monotonic() - killed:.1f} s /readyz says “{why}”")
+    (late,) = stack.hand_in({"title": "without Redis", "input": {"code": "print('over SQL')"}})
+    stack.dispatch("sql", "degraded")
+    say("every process dispatches over SQL and says so")
+    assert stack.completed(late)["result"]["stdout"] == "over SQL\n"
+    settled(stack, tasks)
+    assert degraded() and not compose("ps", "-q", "--status", "running", "redis").strip(), "Redis came back by itself"
+    say("what ran, and what was submitted meanwhile, came to its end without Redis")
+
+    up("redis")
+    began = time.monotonic()
+    stack.dispatch("redis", "redis")
+    until("the filling of Redis is counted", lambda: stack.query(f"sum(shopfloor_queue_fills_total) > {fills or 0}"))
+    stack.completed(stack.hand_in({"title": "with Redis", "input": {"code": "print('by Redis')"}})[0])
+    say(f"redis is back: filled from the record, used by every process {time.monotonic() - began:.1f} s after its start")
 
 
 def metrics(stack: Stack) -> None:
@@ -252,7 +200,6 @@ def metrics(stack: Stack) -> None:
         "slots": 'sum(shopfloor_worker_slots{state="free"}) == 3',
         "lease": "sum(shopfloor_lease_expired_total) >= 0",
         "sandbox": "sum(shopfloor_sandbox_runs_total) > 0",
-        "dispatch": "sum(shopfloor_dispatch_mode) == 1",
         "leader": "sum(shopfloor_leader) == 1",
     }
     for name, expression in expressions.items():
@@ -276,7 +223,7 @@ def scale(stack: Stack) -> None:
     """More workers are there, and are found, without a word in any file."""
     for count in (5, 3):
         compose("up", "--detach", "--no-build", "--pull", "never", "--no-recreate", "--scale", f"worker={count}")
-        stack.targets(api=1, orchestrator=2, worker=count)
+        stack.targets(**{**PROCESSES, "worker": count})
 
 
 def main() -> None:
@@ -284,16 +231,22 @@ def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     stack = Stack()
     say(f"the stack is ready on {stack.url}")
-    stack.targets(api=1, orchestrator=2, worker=3)
+    stack.targets(**PROCESSES)
+    healthy()
     closed()
-    examples(stack)
+    limits()
+    stack.dispatch("redis", "redis")
+    say("every process dispatches through Redis")
+    again = examples(stack)
     spread(stack)
     metrics(stack)
-    for service in ("worker", "orchestrator", "redis", "postgres", "api"):
-        kill(stack, service)
-        stack.targets(api=1, orchestrator=2, worker=3)
+    for service in ("worker", "orchestrator", "api", "postgres"):
+        kill(stack, again, service)
+        stack.targets(**PROCESSES)
+    outage(stack, again)
     sessions(stack)
     scale(stack)
 
 
-main()
+if __name__ == "__main__":
+    main()
