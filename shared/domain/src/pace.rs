@@ -4,8 +4,6 @@
 //! The number is the *theoretical arrival time*: when the project would have used up all that it has started, at its rate.
 //! A short burst, one second's worth, may come at once after a pause.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
@@ -51,12 +49,6 @@ impl Pace {
         // Rounded up: a millisecond too early would find nothing.
         Timestamp(at.div_euclid(1000) + i64::from(at.rem_euclid(1000) > 0))
     }
-
-    /// The longest that a project without orders in hand waits for its next start.
-    #[must_use]
-    pub fn interval(self) -> Duration {
-        Duration::from_micros(self.interval_us().unsigned_abs())
-    }
 }
 
 const fn micros(time: Timestamp) -> i64 {
@@ -65,6 +57,8 @@ const fn micros(time: Timestamp) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;

@@ -5,8 +5,8 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use serde_json::json;
 use shopfloor_domain::{
-    Capabilities, Epoch, ExecutionId, Fence, Name, OrderId, Priority, ProjectId, RunId, SessionRowId, TaskId,
-    Timestamp, backoff::RetryPolicy, order::OrderStatus, task::TaskStatus, time::ManualClock,
+    Capabilities, Epoch, Fence, Name, OrderId, Priority, ProjectId, RunId, SessionRowId, TaskId, Timestamp,
+    backoff::RetryPolicy, order::OrderStatus, task::TaskStatus, time::ManualClock,
 };
 use shopfloor_queue::Queue;
 use shopfloor_store::{
@@ -130,7 +130,7 @@ fn claimed() -> ClaimedOrder {
         created_at: T0,
         updated_at: T0,
     };
-    ClaimedOrder { order, run, session_id: SessionRowId::new(), execution_id: ExecutionId::new() }
+    ClaimedOrder { order, run, session_id: SessionRowId::new() }
 }
 
 struct Bench {

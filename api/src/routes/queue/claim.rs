@@ -121,6 +121,7 @@ async fn render(state: &AppState, claimed: ClaimedOrder) -> Result<ClaimedOut> {
     let fence = claimed.fence();
     let answers = external::answers(state, &claimed).await?;
     let task = TaskOut::new(task, claimed.order.clone());
-    let ClaimedOrder { order, session_id, execution_id, run: _ } = claimed;
+    let execution_id = claimed.execution_id();
+    let ClaimedOrder { order, session_id, run: _ } = claimed;
     Ok(ClaimedOut { order: order.into(), session_id, execution_id, fence, task, answers })
 }

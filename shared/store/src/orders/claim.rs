@@ -8,8 +8,7 @@ use sea_orm::{
     sea_query::{LockBehavior, LockType},
 };
 use shopfloor_domain::{
-    ExecutionId, ProjectId, SessionRowId, Timestamp, event::EventKind, order::OrderEvent, order::OrderStatus,
-    task::TaskStatus,
+    ProjectId, SessionRowId, Timestamp, event::EventKind, order::OrderEvent, order::OrderStatus, task::TaskStatus,
 };
 
 use super::{
@@ -221,7 +220,7 @@ async fn begin_attempts(
         };
         let (task, id) = subject(&order);
         tx.event(EventKind::OrderStatus, task, id, status_payload(&order, moved), now);
-        claimed.push(ClaimedOrder { order, run, session_id, execution_id: ExecutionId(session_id.0) });
+        claimed.push(ClaimedOrder { order, run, session_id });
     }
     sessions::begin_claimed(tx, request.worker_id, &claimed, now).await?;
     Ok(claimed)

@@ -3,9 +3,13 @@
 //! two against each other. One round trip and, outside a transaction, one flush to disk, however many orders.
 
 use sea_orm::{ConnectionTrait, FromQueryResult as _, QueryResult, Statement, Value, prelude::Uuid};
-use shopfloor_domain::{ExecutionId, Name, SessionRowId, Timestamp, task::TaskStatus};
+use shopfloor_domain::{Name, SessionRowId, Timestamp, task::TaskStatus};
 
-use super::{ClaimRequest, ClaimedOrder, Order, claim::DOING, lanes::Quota};
+use super::{
+    ClaimRequest, ClaimedOrder, Order,
+    claim::DOING,
+    lanes::{LANES, Quota},
+};
 use crate::{
     Result,
     entity::work_order::Model,
@@ -28,16 +32,10 @@ pub(super) enum Chosen {
     Free(Vec<Uuid>),
 }
 
-/// `$most` orders at most. With several lanes the lowest scores of all would have to be locked to choose among them, and
+/// After [`LANES`]: `$most` orders at most. With several lanes the lowest scores of all would have to be locked to choose among them, and
 /// others would pass by what is locked here and not taken.
 const FIRST: &str = "
-    RECURSIVE lanes (lane) AS (
-        SELECT (SELECT o.lane FROM work_orders o WHERE o.status = 'queued' ORDER BY o.lane LIMIT 1)
-        UNION ALL
-        SELECT (SELECT o.lane FROM work_orders o
-                WHERE o.status = 'queued' AND o.lane > lanes.lane ORDER BY o.lane LIMIT 1)
-        FROM lanes WHERE lanes.lane IS NOT NULL
-    ), two AS (SELECT lane FROM lanes WHERE lane IS NOT NULL LIMIT 2),
+    two AS (SELECT lane FROM lanes WHERE lane IS NOT NULL LIMIT 2),
     served AS MATERIALIZED (
         SELECT lane FROM two
         WHERE (SELECT count(*) FROM two) = 1
@@ -123,7 +121,8 @@ impl Chosen {
                 let most = bind(i64::try_from(most).unwrap_or(i64::MAX).into());
                 let queues: Vec<&str> = request.queues.iter().map(Name::as_str).collect();
                 let (queues, able) = (bind(queues.join(",").into()), bind(request.capabilities.to_key().into()));
-                FIRST.replace("$most", &most).replace("$queues", &queues).replace("$able", &able)
+                let first = FIRST.replace("$most", &most).replace("$queues", &queues).replace("$able", &able);
+                format!("{LANES}, {first}")
             }
             Self::Lanes(quotas) => {
                 let lanes = quotas.iter().enumerate().map(|(place, quota)| {
@@ -171,5 +170,5 @@ fn claimed(row: &QueryResult, session: SessionRowId) -> Result<ClaimedOrder> {
         created_at: Timestamp(row.try_get("", "run_created_at").doing(DOING)?),
         updated_at: Timestamp(row.try_get("", "run_updated_at").doing(DOING)?),
     };
-    Ok(ClaimedOrder { order, run, session_id: session, execution_id: ExecutionId(session.0) })
+    Ok(ClaimedOrder { order, run, session_id: session })
 }

@@ -14,16 +14,19 @@ use crate::{Result, StoreError, error::Doing as _, projects::pace, rows::word};
 
 const DOING: &str = "looking for orders to claim";
 
-/// Everything that a claim has to know first, in one look: the lanes that hold queued orders, each with the score of its
-/// first due one (jumping from lane to lane in the index), and with every row what concerns them all. One row at least.
-const LOOK: &str = "
-    WITH RECURSIVE lanes (lane) AS (
+/// The lanes that hold queued orders, and NULL after the last one. Jumps from lane to lane in the index.
+pub(super) const LANES: &str = "
+    RECURSIVE lanes (lane) AS (
         SELECT (SELECT o.lane FROM work_orders o WHERE o.status = 'queued' ORDER BY o.lane LIMIT 1)
         UNION ALL
         SELECT (SELECT o.lane FROM work_orders o
                 WHERE o.status = 'queued' AND o.lane > lanes.lane ORDER BY o.lane LIMIT 1)
         FROM lanes WHERE lanes.lane IS NOT NULL
-    )
+    )";
+
+/// After [`LANES`], everything that a claim has to know first, in one look: the lanes, each with the score of its first due
+/// order, and with every row what concerns them all. One row at least.
+const LOOK: &str = "
     SELECT lanes.lane,
            (SELECT o.score FROM work_orders o
             WHERE o.status = 'queued' AND o.lane = lanes.lane AND o.score <= $1 AND o.run_at <= $1
@@ -113,7 +116,9 @@ struct Look {
 async fn look(db: &DatabaseConnection, request: &ClaimRequest, now: Timestamp) -> Result<Look> {
     let mut look = Look::default();
     let values = [now.0.into(), request.worker_id.0.into()];
-    for (place, row) in db.query_all_raw(statement(db, LOOK, values)).await.doing(DOING)?.iter().enumerate() {
+    for (place, row) in
+        db.query_all_raw(statement(db, &format!("WITH {LANES} {LOOK}"), values)).await.doing(DOING)?.iter().enumerate()
+    {
         if place == 0 {
             let wanted: Option<i32> = row.try_get("", "wanted").doing(DOING)?;
             if wanted.ok_or_else(|| StoreError::not_found("worker", request.worker_id))? == 0 {

@@ -133,8 +133,6 @@ pub struct ClaimedOrder {
     pub run: Run,
     /// The session that this claim opened.
     pub session_id: SessionRowId,
-    /// The execution that this claim began; the session's row records it.
-    pub execution_id: ExecutionId,
 }
 
 impl ClaimedOrder {
@@ -142,6 +140,12 @@ impl ClaimedOrder {
     #[must_use]
     pub fn fence(&self) -> Fence {
         Fence { order_id: self.order.id, epoch: self.order.epoch }
+    }
+
+    /// The execution that this claim began. The session's row records it, so they share an id.
+    #[must_use]
+    pub fn execution_id(&self) -> ExecutionId {
+        ExecutionId(self.session_id.0)
     }
 }
 

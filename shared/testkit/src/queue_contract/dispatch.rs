@@ -115,7 +115,7 @@ pub async fn a_claim_says_all_about_itself(bench: &Bench) {
     let session = sessions::get(&bench.store, claimed.session_id).await.expect("the claim's session");
     assert_eq!((session.worker_id, session.order_id), (worker.worker_id, Some(order.id)));
     let executions = executions::of_task(&bench.store, order.task_id).await.expect("executions");
-    assert_eq!(executions.iter().map(|e| (e.id, e.epoch)).collect::<Vec<_>>(), [(claimed.execution_id, order.epoch)]);
+    assert_eq!(executions.iter().map(|e| (e.id, e.epoch)).collect::<Vec<_>>(), [(claimed.execution_id(), order.epoch)]);
     let task = tasks::get(&bench.store, order.task_id).await.expect("the task");
     assert_eq!(task.status, TaskStatus::InProgress);
 }

@@ -43,7 +43,7 @@ async fn claim_new(bench: &Bench, max_attempts: u32) -> (orders::ClaimRequest, C
 /// How the execution and the session of a claim ended.
 async fn ended(bench: &Bench, claimed: &ClaimedOrder) -> (ExecutionStatus, SessionStatus, Option<EndReason>) {
     let all = executions::of_task(&bench.store, claimed.order.task_id).await.expect("executions");
-    let execution = all.into_iter().find(|e| e.id == claimed.execution_id).expect("the claim's execution");
+    let execution = all.into_iter().find(|e| e.id == claimed.execution_id()).expect("the claim's execution");
     let session = sessions::get(&bench.store, claimed.session_id).await.expect("the claim's session");
     assert!(execution.completed_at.is_some() && session.terminated_at.is_some());
     (execution.status, session.status, session.end_reason)
