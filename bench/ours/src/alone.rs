@@ -15,6 +15,8 @@ use shopfloor_queue::{Chosen, Dispatch, Fairness, RedisSettings};
 use shopfloor_store::orders::{ClaimRequest, Place};
 use tokio::sync::{Notify, Semaphore};
 
+use crate::room;
+
 /// All orders are in one project, as those of the other systems are in one queue.
 const PROJECT: &str = "00000000-0000-7000-8000-000000000001";
 /// Completions told to Redis in one call, at most.
@@ -117,11 +119,7 @@ async fn worker(args: &Args, dispatch: Dispatch) -> Result<()> {
 
 async fn claim_for_ever(worker: &Arc<Worker>, in_hand: usize) -> Result<()> {
     loop {
-        // Half the room at least: small claims waste trips.
-        let mut room = Arc::clone(&worker.room).acquire_many_owned(u32::try_from((in_hand / 2).max(1))?).await?;
-        while let Ok(more) = Arc::clone(&worker.room).try_acquire_owned() {
-            room.merge(more);
-        }
+        let mut room = room::take(&worker.room, in_hand).await?;
         let limit = room.num_permits().min(ClaimRequest::MAX as usize);
         let chosen = worker.dispatch.claim(&worker.request, limit, true, SystemClock.now()).await;
         let Chosen { ids, mut look, .. } = chosen.context("claiming: Redis is not there")?;

@@ -22,7 +22,7 @@ use shopfloor_store::{
 };
 use tokio::sync::Semaphore;
 
-use crate::queue;
+use crate::{queue, room};
 
 /// As often as the orchestrator does.
 const RESCUE_EVERY: Duration = Duration::from_secs(1);
@@ -83,11 +83,7 @@ pub(crate) async fn worker(args: &Args) -> Result<()> {
 
 async fn claim_for_ever(worker: &Arc<Worker>, in_hand: usize) -> Result<()> {
     loop {
-        // Half the room at least, unless there is nothing in hand: small claims waste transactions.
-        let mut room = Arc::clone(&worker.room).acquire_many_owned(u32::try_from((in_hand / 2).max(1))?).await?;
-        while let Ok(more) = Arc::clone(&worker.room).try_acquire_owned() {
-            room.merge(more);
-        }
+        let mut room = room::take(&worker.room, in_hand).await?;
         let limit = u32::try_from(room.num_permits())?.min(ClaimRequest::MAX);
         let request = ClaimRequest { limit, ..worker.request.clone() };
         let claimed = worker.queue.claim(&request, SystemClock.now()).await?;

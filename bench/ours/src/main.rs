@@ -8,6 +8,7 @@ mod alone;
 mod claims;
 mod fleet;
 mod queue;
+mod room;
 mod submit;
 
 use anyhow::{Result, bail};
